@@ -1,0 +1,1 @@
+//! One file per subcommand; `wiring` is the only composition root.

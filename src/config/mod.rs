@@ -1,0 +1,1 @@
+//! Configuration: one struct per concern, each with a `validate` that says rule and remedy.

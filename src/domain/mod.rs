@@ -1,0 +1,1 @@
+//! The rules of the trade and the workflow, pure: no I/O, no clock, no randomness of its own.

@@ -1,0 +1,1 @@
+//! The HTTP interface: router, problem details, authentication, API handlers.

@@ -1,0 +1,1 @@
+//! The issued licence: its record (later its card and its presentation).

@@ -1,0 +1,1 @@
+//! Inspection of uploaded photos: header checks, decoding limits, re-encoding, automatic checks.

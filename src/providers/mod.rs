@@ -1,0 +1,1 @@
+//! Clients of the outside systems, the guard around them, and the simulator.

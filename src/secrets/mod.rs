@@ -1,0 +1,1 @@
+//! Key material, encryption of personal data, blind indexes and API key digests.
