@@ -1,0 +1,48 @@
+//! Enums that travel: one declaration gives the variant and the name it has on the wire, in the
+//! database and in logs, so that renaming a variant never strands stored data.
+
+/// A name that is not one of an enum's wire names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what}: `{value}`")]
+pub struct UnknownName {
+    /// What was looked for, e.g. `status`.
+    pub what: &'static str,
+    /// The text that was given.
+    pub value: String,
+}
+
+/// Declares a fieldless enum with its wire names: `as_str`, `ALL`, `Display`, `FromStr`, serde and `utoipa` schema.
+macro_rules! wire_enum {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident as $what:literal { $($(#[$vmeta:meta])* $variant:ident = $wire:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        $vis enum $name { $($(#[$vmeta])* #[serde(rename = $wire)] $variant),+ }
+
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on the wire, in the database and in logs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $wire),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::domain::wire::UnknownName;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                match s {
+                    $($wire => Ok(Self::$variant),)+
+                    _ => Err($crate::domain::wire::UnknownName { what: $what, value: s.to_owned() }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use wire_enum;
