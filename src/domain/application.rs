@@ -1,6 +1,16 @@
 //! What an application (申请) is, as far as every part of the program must agree on it.
 
-use super::wire::wire_enum;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    decision::{Failure, LicenceFacts},
+    ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
+    photo_reason::PhotoReason,
+    stage::Stage,
+    wire::wire_enum,
+    workflow::WorkflowId,
+};
 
 wire_enum! {
     /// What is applied for.
@@ -138,7 +148,185 @@ wire_enum! {
         Pending = "pending",
         /// Accepted by the provider.
         Sent = "sent",
-        /// Refused for good, or given up.
+        /// Refused for good, or given up; operations can send it again.
         Failed = "failed",
+        /// Nothing is sent: the upstream system cancelled.
+        NotNeeded = "not_needed",
+    }
+}
+
+/// How an application ended, as stored; the API adds the texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The stable code.
+    pub code: OutcomeCode,
+    /// Replaces the code's usual Chinese message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_zh: Option<String>,
+    /// Reasons of a rejected photo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<PhotoReason>,
+}
+
+/// A notification of the result by one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// By which way.
+    pub channel: Channel,
+    /// How it stands.
+    pub state: NoticeState,
+    /// Tries that reached a result, good or bad.
+    pub attempts: u32,
+}
+
+/// Why nothing is running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The reason.
+    pub reason: WaitReason,
+    /// Until when, if a moment is known.
+    pub until: Option<DateTime<Utc>>,
+    /// One sentence.
+    pub detail: String,
+}
+
+/// The last failure of a stalled application, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// The stage that failed.
+    pub stage: Stage,
+    /// What went wrong.
+    #[serde(flatten)]
+    pub failure: Failure,
+    /// Attempts used in the stage.
+    pub attempts: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// The one-working-day promise (一个工作日) of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// When face verification passed.
+    pub started_at: DateTime<Utc>,
+    /// The due time; none while the calendar has no data for the year.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When warnings are due, ascending, then the due time itself.
+    pub checks: Vec<DateTime<Utc>>,
+    /// How many of `checks` have passed.
+    pub passed: usize,
+    /// The calendar that it was computed with.
+    pub calendar: String,
+}
+
+impl Deadline {
+    /// The next moment at which something must be said, if any is left.
+    pub fn next_check(&self) -> Option<DateTime<Utc>> {
+        self.checks.get(self.passed).copied()
+    }
+
+    /// Whether the due time has passed unkept.
+    pub fn is_breached(&self) -> bool {
+        !self.checks.is_empty() && self.passed == self.checks.len()
+    }
+}
+
+/// The head of an application's audit chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// Sequence number of the last event, 1 for the first.
+    pub seq: i64,
+    /// Its hash, lower-case hex.
+    pub hash: String,
+}
+
+/// The photo that an application is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Photo {
+    /// Where it comes from.
+    pub source: PhotoSource,
+    /// The upload, for camera and album.
+    pub photo_id: Option<PhotoId>,
+}
+
+/// An application as the engine sees and stores it: everything but personal data, which is sealed elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Application {
+    /// The application's id.
+    pub id: ApplicationId,
+    /// Who owns it (the owner of the API key that submitted it).
+    pub owner: String,
+    /// What is applied for.
+    pub kind: Kind,
+    /// The workflow version that it started with and keeps.
+    pub workflow: WorkflowId,
+    /// Where it stands.
+    pub status: Status,
+    /// The present stage; none when everything is done.
+    pub stage: Option<Stage>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The photo.
+    pub photo: Photo,
+    /// The licence that was issued.
+    pub licence_id: Option<LicenceId>,
+    /// Blind index of the holder's document.
+    pub holder: String,
+    /// The licence data at eligibility.
+    pub licence: Option<LicenceFacts>,
+    /// When it was accepted.
+    pub submitted_at: DateTime<Utc>,
+    /// The promise, once face verification passed.
+    pub deadline: Option<Deadline>,
+    /// When it was decided.
+    pub decided_at: Option<DateTime<Utc>>,
+    /// When the first channel accepted the result: the promise's clock stops.
+    pub notified_at: Option<DateTime<Utc>>,
+    /// When both notifications were settled.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// One per channel once decided; pending before.
+    pub notices: Vec<Notice>,
+    /// Why nothing runs.
+    pub waiting: Option<Waiting>,
+    /// The last failure.
+    pub last_error: Option<LastError>,
+    /// Higher first.
+    pub priority: i16,
+    /// Review rounds so far.
+    pub review_rounds: u32,
+    /// The current review task.
+    pub review_id: Option<ReviewId>,
+    /// Who decided a review of it, in any round.
+    pub reviewed_by: Vec<String>,
+    /// Where changes of status are posted.
+    pub callback_url: Option<String>,
+    /// The upstream system's own reference.
+    pub upstream_ref: Option<String>,
+    /// The audit chain's head.
+    pub chain: ChainHead,
+}
+
+impl Application {
+    /// 发证机关, once the registry has answered.
+    pub fn authority(&self) -> Option<&str> {
+        self.licence.as_ref().map(|licence| licence.authority.as_str())
+    }
+
+    /// The moment at which the deadline reconciler must look again, while the promise is open.
+    pub fn next_deadline_check(&self) -> Option<DateTime<Utc>> {
+        if self.notified_at.is_some() || self.status == Status::Cancelled {
+            return None;
+        }
+        self.deadline.as_ref().and_then(Deadline::next_check)
+    }
+
+    /// Whether a notification was given up and waits for an operator.
+    pub fn has_failed_notice(&self) -> bool {
+        self.notices.iter().any(|notice| notice.state == NoticeState::Failed)
+    }
+
+    /// The notice of a channel.
+    pub fn notice_mut(&mut self, channel: Channel) -> Option<&mut Notice> {
+        self.notices.iter_mut().find(|notice| notice.channel == channel)
     }
 }

@@ -1,1 +1,239 @@
 //! The `Store` trait and its types; all SQL lives in `postgres` and `sqlite`.
+//!
+//! Both databases behave the same; the conformance suite in `tests/it` runs every case on both.
+//! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
+
+pub mod types;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::domain::{
+    application::Kind,
+    event::Actor,
+    ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, ReviewId, WebhookId},
+    review::Review,
+    stage::Stage,
+};
+use types::{
+    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Claimed, ClaimBatch,
+    DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
+    PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
+    StoredEvent, Want, WebhookRecord, WebhookResult,
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is busy beyond its limit, or broke the connection: try again.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database answered an error that repeating does not mend.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+    /// A stored document does not parse.
+    #[error("a stored `{what}` does not parse")]
+    Corrupt {
+        /// Which document.
+        what: &'static str,
+        /// The parser's word.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The schema is not the program's.
+    #[error("{0}")]
+    Schema(String),
+    /// Another process has the SQLite file.
+    #[error("{0}")]
+    Locked(String),
+    /// The server's settings would break a promise (e.g. `fsync` is off).
+    #[error("{0}")]
+    Unsafe(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody's doing.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// The result of a store call.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Schema, clock, processes.
+#[async_trait]
+pub trait Lifecycle: Send + Sync {
+    /// The database's clock.
+    async fn now(&self) -> Result<DateTime<Utc>>;
+    /// Cheap proof that statements are answered.
+    async fn ping(&self) -> Result<()>;
+    /// Writes or renews a process and its lease of `hold`. Inserts when the row is gone.
+    async fn heartbeat(&self, process: &Process, hold: Duration) -> Result<()>;
+    /// Removes a process that ends in order; its jobs must be released before.
+    async fn farewell(&self, lease: LeaseId) -> Result<()>;
+    /// Frees the jobs of processes whose lease lapsed, counting a crash on each, and forgets the processes.
+    /// Answers how many jobs were freed.
+    async fn rescue(&self) -> Result<u64>;
+    /// Live processes.
+    async fn processes(&self) -> Result<Vec<Process>>;
+    /// Pins the versions: answers the hash and text under which each id is already known
+    /// (the given ones where it was new). Never overwrites.
+    async fn pin_workflows(&self, workflows: &[PinnedWorkflow]) -> Result<Vec<PinnedWorkflow>>;
+    /// Every pinned version.
+    async fn pinned_workflows(&self) -> Result<Vec<PinnedWorkflow>>;
+    /// Stores an imported calendar; the newest import counts.
+    async fn import_calendar(&self, calendar: &StoredCalendar) -> Result<()>;
+    /// The newest import.
+    async fn latest_calendar(&self) -> Result<Option<StoredCalendar>>;
+}
+
+/// Applications: admission and reading.
+#[async_trait]
+pub trait Applications: Send + Sync {
+    /// Stores new applications in one commit; one refusal never fails the others. Answers in order.
+    /// Within one batch the first of several with one key, or of one holder, wins.
+    async fn admit(&self, batch: &[Admission]) -> Result<Vec<Admitted>>;
+    /// One application.
+    async fn application(&self, id: ApplicationId) -> Result<Option<ApplicationView>>;
+    /// The application that an owner's key created, with the request's hash.
+    async fn by_key(&self, owner: &str, idempotency_key: &str) -> Result<Option<(ApplicationId, String)>>;
+    /// Newest first.
+    async fn applications(&self, filter: &ApplicationFilter, page: &Page) -> Result<Listed<ApplicationView>>;
+    /// How many match, counted up to `cap`.
+    async fn count_applications(&self, filter: &ApplicationFilter, cap: u64) -> Result<u64>;
+    /// Stores a photo's record; the file is in the blob store already.
+    async fn put_photo(&self, photo: &PhotoRecord) -> Result<()>;
+    /// A photo's record.
+    async fn photo(&self, id: PhotoId) -> Result<Option<PhotoRecord>>;
+    /// The application that a photo is under review for or was made with, newest first.
+    async fn application_of_photo(&self, id: PhotoId) -> Result<Option<ApplicationId>>;
+    /// The holder's current licence.
+    async fn current_licence(&self, holder: &str) -> Result<Option<LicenceRecord>>;
+    /// A licence.
+    async fn licence(&self, id: LicenceId) -> Result<Option<LicenceRecord>>;
+    /// When a licence of this kind of application was last issued to the holder.
+    async fn last_issued(&self, holder: &str, kind: Kind) -> Result<Option<DateTime<Utc>>>;
+}
+
+/// Jobs: claiming, giving back, committing.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// Leases due jobs to `lease`, most urgent first (priority, then due time), raising each fence. Never hands out
+    /// a suspect. Writes nothing when nothing is due.
+    async fn claim(&self, lease: LeaseId, wants: &[Want]) -> Result<ClaimBatch>;
+    /// Leases one due suspect of these stages.
+    async fn claim_suspect(&self, lease: LeaseId, stages: &[Stage]) -> Result<Option<Claimed>>;
+    /// Gives held jobs back, due at once; no attempt, no crash. Jobs with another fence are left alone.
+    async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()>;
+    /// Locks the applications, lets the planner plan, writes the plans: one transaction, all or nothing.
+    async fn commit(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()>;
+    /// When the next job of these stages that is leased to nobody becomes due.
+    async fn next_due(&self, stages: &[Stage]) -> Result<Option<DateTime<Utc>>>;
+    /// Applications whose deadline must be looked at now.
+    async fn due_deadlines(&self, limit: usize) -> Result<Vec<ApplicationId>>;
+    /// Applications with an open promise computed with another calendar than `version`.
+    async fn outdated_deadlines(&self, version: &str, limit: usize) -> Result<Vec<ApplicationId>>;
+}
+
+/// Reviews. Changes go through [`Jobs::commit`].
+#[async_trait]
+pub trait Reviews: Send + Sync {
+    /// A review.
+    async fn review(&self, id: ReviewId) -> Result<Option<Review>>;
+    /// Least time left first (no due time last), then oldest.
+    async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>>;
+    /// The most urgent claimable ones (open, not the supervisor's), of the authority if given:
+    /// highest priority, then least time left, then oldest.
+    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>>;
+    /// How many unexpired leases a reviewer holds.
+    async fn claims_of(&self, reviewer: &str) -> Result<u64>;
+    /// Applications whose review lease lapsed.
+    async fn lapsed_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>>;
+    /// Applications whose review decision takes effect now.
+    async fn effective_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>>;
+}
+
+/// The webhook outbox.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Takes due webhooks for `hold`; at most one per application, its oldest undelivered and not dead one.
+    async fn claim_webhooks(&self, limit: usize, hold: Duration) -> Result<Vec<DueWebhook>>;
+    /// Writes the results of tries.
+    async fn settle_webhooks(&self, results: &[(WebhookId, WebhookResult)]) -> Result<()>;
+    /// Webhooks, dead or waiting, oldest first.
+    async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>>;
+    /// Sends a dead one again; false when there is none.
+    async fn replay_webhook(&self, id: WebhookId) -> Result<bool>;
+    /// When the next webhook becomes due.
+    async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>>;
+}
+
+/// Keys, queues, alerts, bulk actions.
+#[async_trait]
+pub trait Operations: Send + Sync {
+    /// Stores a key.
+    async fn create_key(&self, key: &ApiKeyRecord) -> Result<()>;
+    /// The key with this public part.
+    async fn key(&self, id: &str) -> Result<Option<ApiKeyRecord>>;
+    /// Every key.
+    async fn keys(&self) -> Result<Vec<ApiKeyRecord>>;
+    /// Revokes; false when there is no such key that works.
+    async fn revoke_key(&self, id: &str) -> Result<bool>;
+    /// Paused queues; ended ones are not listed.
+    async fn pauses(&self) -> Result<Vec<Pause>>;
+    /// Pauses a queue, or changes its pause.
+    async fn pause(&self, pause: &Pause) -> Result<()>;
+    /// Resumes a queue; false when it was not paused.
+    async fn resume(&self, stage: Stage) -> Result<bool>;
+    /// What waits, one per stage.
+    async fn depths(&self) -> Result<Vec<QueueDepth>>;
+    /// Applications by status and stage, from maintained counters.
+    async fn status_counts(&self) -> Result<Vec<StatusCount>>;
+    /// Reviews, promises, outbox.
+    async fn backlog(&self) -> Result<Backlog>;
+    /// Alerts that were not mailed, oldest first.
+    async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>>;
+    /// Marks alerts as mailed.
+    async fn mark_alerts_mailed(&self, ids: &[i64]) -> Result<()>;
+    /// Records an operator's act that belongs to no application.
+    async fn record_action(&self, action: &OperatorAction) -> Result<()>;
+    /// Starts a bulk retry of these applications.
+    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()>;
+    /// A bulk retry with its items.
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>>;
+    /// Items without a result, of any batch, with the one who asked.
+    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>>;
+    /// Writes the results of items.
+    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()>;
+    /// Bytes written to the write-ahead log so far and commits so far, where the database says so (for the benchmark).
+    async fn write_figures(&self) -> Result<Option<(u64, u64)>>;
+}
+
+/// The audit log: append-only, also against the program's own database role.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// An application's events, oldest first.
+    async fn events(&self, application: ApplicationId) -> Result<Vec<StoredEvent>>;
+    /// A page of an application's events, oldest first.
+    async fn event_page(&self, application: ApplicationId, page: &Page) -> Result<Listed<StoredEvent>>;
+    /// Search over all applications, newest first.
+    async fn search_events(&self, filter: &EventFilter, page: &Page) -> Result<Listed<StoredEvent>>;
+    /// All applications with events, in ascending id order after `after`.
+    async fn audited_applications(&self, after: Option<ApplicationId>, limit: usize) -> Result<Vec<ApplicationId>>;
+    /// The last event of each application that has events in `(from, until]`.
+    async fn heads_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Head>>;
+    /// Appends a checkpoint; refused (false) when its id is taken.
+    async fn append_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<bool>;
+    /// Checkpoints, oldest first, after `after`.
+    async fn checkpoints(&self, after: i64, limit: usize) -> Result<Vec<StoredCheckpoint>>;
+    /// The last checkpoint.
+    async fn last_checkpoint(&self) -> Result<Option<StoredCheckpoint>>;
+}
+
+/// Everything that is stored.
+pub trait Store: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit {}
+
+impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit> Store for T {}

@@ -1,0 +1,114 @@
+//! A photo review (照片审核): the task that a person claims, decides, releases or escalates.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ids::{ApplicationId, PhotoId, ReviewId},
+    photo_reason::PhotoReason,
+    wire::wire_enum,
+};
+
+wire_enum! {
+    /// Where a review stands.
+    pub enum ReviewState as "review state" {
+        /// Anybody may claim it.
+        Open = "open",
+        /// A reviewer holds the lease.
+        Claimed = "claimed",
+        /// The decision is made (and may still be undone until it takes effect).
+        Decided = "decided",
+        /// The application was cancelled meanwhile.
+        Withdrawn = "withdrawn",
+    }
+}
+
+wire_enum! {
+    /// What a reviewer says of a photo.
+    pub enum Verdict as "decision" {
+        /// The photo is good.
+        Approve = "approve",
+        /// The photo is refused for one or more reasons.
+        Reject = "reject",
+    }
+}
+
+/// The lease of a reviewer on a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewLease {
+    /// The reviewer's name.
+    pub reviewer: String,
+    /// SHA-256 (hex) of the lease token; the token itself is known to the holder alone.
+    pub token_hash: String,
+    /// The lease lapses at this moment.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A reviewer's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewDecision {
+    /// Approve or reject.
+    pub verdict: Verdict,
+    /// Reasons of a rejection, none of an approval.
+    pub reasons: Vec<PhotoReason>,
+    /// Who decided.
+    pub reviewer: String,
+    /// SHA-256 (hex) of the lease token that the decision was made under.
+    pub token_hash: String,
+    /// When it was made durable.
+    pub decided_at: DateTime<Utc>,
+    /// When it takes effect; later than `decided_at` only with an undo window.
+    pub takes_effect_at: DateTime<Utc>,
+    /// Whether it has taken effect.
+    pub effective: bool,
+}
+
+/// What a reviewer is shown, and its hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The photo under review.
+    pub photo_id: PhotoId,
+    /// The automatic checks, as the API shows them.
+    pub checks: serde_json::Value,
+    /// SHA-256 (hex) over photo, checks, threshold and workflow versions.
+    pub hash: String,
+}
+
+/// A review task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    /// The task's id.
+    pub id: ReviewId,
+    /// The application under review.
+    pub application_id: ApplicationId,
+    /// 1 for the first review of the application, 2 after a reopened one.
+    pub round: u32,
+    /// Where it stands.
+    pub state: ReviewState,
+    /// The promise of one working day; none when the calendar has no data.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Higher first.
+    pub priority: i16,
+    /// 发证机关, the queue that it belongs to.
+    pub authority: Option<String>,
+    /// What the reviewer is shown.
+    pub evidence: Evidence,
+    /// The present lease.
+    pub lease: Option<ReviewLease>,
+    /// Whether only a supervisor may take it (escalated).
+    pub supervisor_only: bool,
+    /// How often a lease lapsed unused.
+    pub lapsed_leases: u32,
+    /// The decision, once made.
+    pub decision: Option<ReviewDecision>,
+    /// When the task was opened.
+    pub opened_at: DateTime<Utc>,
+}
+
+impl Review {
+    /// Whether the holder of `token_hash` holds a lease at `now`.
+    pub fn is_held_by(&self, token_hash: &str, now: DateTime<Utc>) -> bool {
+        self.state == ReviewState::Claimed
+            && self.lease.as_ref().is_some_and(|lease| lease.token_hash == token_hash && lease.expires_at > now)
+    }
+}

@@ -1,0 +1,5 @@
+//! Workflow definitions.
+
+mod id;
+
+pub use id::{InvalidWorkflowId, WorkflowId};
