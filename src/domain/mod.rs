@@ -1,12 +1,19 @@
 //! The rules of the trade and the workflow, pure: no I/O, no clock, no randomness of its own.
 
+pub mod applicant;
 pub mod application;
+pub mod authority;
+pub mod calendar;
+pub mod deadline;
 pub mod decision;
 pub mod event;
+pub mod identity;
 pub mod ids;
 pub mod job;
+pub mod mask;
 pub mod photo_check;
 pub mod photo_reason;
+pub mod retry;
 pub mod review;
 pub mod stage;
 pub mod wire;
