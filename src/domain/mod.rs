@@ -2,8 +2,10 @@
 
 pub mod applicant;
 pub mod application;
+pub mod audit;
 pub mod authority;
 pub mod calendar;
+pub mod checkpoint;
 pub mod deadline;
 pub mod decision;
 pub mod event;

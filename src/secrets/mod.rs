@@ -1,1 +1,18 @@
 //! Key material, encryption of personal data, blind indexes and API key digests.
+//!
+//! [`KeyMaterial`] is loaded once at start and shared; everything that needs a key asks it.
+
+mod api_key;
+mod checkpoint;
+mod file;
+mod key;
+mod material;
+mod sealer;
+mod webhook;
+
+pub use api_key::{ApiKey, ApiKeyError, digests_match};
+pub use checkpoint::{CheckpointSigner, Jwk, SignatureError};
+pub use file::KeyFileError;
+pub use material::KeyMaterial;
+pub use sealer::{Context, DataKey, SealError, Sealed, Sealer, WrappedKey};
+pub use webhook::{WebhookSecret, WebhookSecretError};
