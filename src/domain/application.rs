@@ -177,6 +177,10 @@ pub struct Notice {
     pub state: NoticeState,
     /// Tries that reached a result, good or bad.
     pub attempts: u32,
+    /// The job's first run has the fence after this one; any later run asks the provider first whether an
+    /// earlier one got through.
+    #[serde(default)]
+    pub planned_at_fence: i64,
 }
 
 /// Why nothing is running.
@@ -302,6 +306,9 @@ pub struct Application {
     pub callback_url: Option<String>,
     /// The upstream system's own reference.
     pub upstream_ref: Option<String>,
+    /// The highest fence that any of its ended jobs had: fences never repeat, so an old holder never matches.
+    #[serde(default)]
+    pub last_fence: i64,
     /// The audit chain's head.
     pub chain: ChainHead,
 }

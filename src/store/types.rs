@@ -3,33 +3,16 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use crate::domain::plan::{AlertKind, Snapshot};
 use crate::domain::{
     application::{Application, Deadline, Kind, PhotoSource, Status},
     decision::{LicenceFacts, NewLicence, SealedRecord},
     event::Actor,
     ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
-    review::{Review, ReviewState},
+    review::ReviewState,
     stage::Stage,
 };
-
-/// An application with everything that a plan needs, locked while the plan is made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
-    /// The application.
-    pub application: Application,
-    /// Its jobs, one per slot at most.
-    pub jobs: Vec<Job>,
-    /// Its current review task ([`Application::review_id`]).
-    pub review: Option<Review>,
-}
-
-impl Snapshot {
-    /// The job in a slot.
-    pub fn job(&self, slot: Slot) -> Option<&Job> {
-        self.jobs.iter().find(|job| job.slot == slot)
-    }
-}
 
 /// An event as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -402,34 +385,6 @@ pub struct ReviewFilter {
     pub state: Option<ReviewState>,
     /// Of this issuing authority.
     pub authority: Option<String>,
-}
-
-/// Something that operators are mailed about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertKind {
-    /// Retries are exhausted.
-    Stalled,
-    /// A share of the promise's time is used.
-    DeadlineWarned,
-    /// The promise is broken.
-    DeadlineBreached,
-    /// A notification could not be delivered.
-    NotificationFailed,
-    /// The calendar has no data for the due time.
-    CalendarMissing,
-}
-
-impl AlertKind {
-    /// The name in the database and in mails.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stalled => "stalled",
-            Self::DeadlineWarned => "deadline_warned",
-            Self::DeadlineBreached => "deadline_breached",
-            Self::NotificationFailed => "notification_failed",
-            Self::CalendarMissing => "calendar_missing",
-        }
-    }
 }
 
 /// An alert that was not mailed yet.

@@ -1,0 +1,206 @@
+//! What can change an application: everything enters the one commit path as a [`Cause`].
+
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use super::{
+    decision::{Decision, Failure},
+    event::Actor,
+    ids::{PhotoId, ReviewId},
+    job::Slot,
+    photo_reason::PhotoReason,
+    review::Verdict,
+};
+
+/// Something that happened to an application.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// A stage ran and decided.
+    Ran {
+        /// The job that ran.
+        slot: Slot,
+        /// The fence under which it ran.
+        fence: i64,
+        /// What the stage answered.
+        decision: Decision,
+    },
+    /// The job killed its process when it ran alone.
+    Quarantined {
+        /// The job.
+        slot: Slot,
+        /// The fence under which it was found.
+        fence: i64,
+    },
+    /// The upstream system withdraws the application.
+    Cancel {
+        /// Who.
+        actor: Actor,
+        /// Why.
+        reason: String,
+    },
+    /// An operator acts on a stalled application.
+    Operator {
+        /// Who.
+        actor: Actor,
+        /// What.
+        act: OperatorAct,
+    },
+    /// A person acts on a review, or its clock does.
+    Review {
+        /// The review meant; another one than the current is a refusal.
+        review: ReviewId,
+        /// What.
+        act: ReviewAct,
+    },
+    /// A moment of the deadline has come.
+    DeadlineReached,
+    /// The calendar changed, or data that was missing is there.
+    CalendarChanged,
+    /// Somebody looked at the photo.
+    PhotoViewed {
+        /// Who.
+        actor: Actor,
+        /// Which photo.
+        photo: PhotoId,
+    },
+}
+
+/// What an operator does with a stalled application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorAct {
+    /// Try again from the stage that stalled.
+    Retry,
+    /// Refuse it.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// The identity was checked at the counter; only for a face verification that answered `manual`.
+    Accept {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What happens to a review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReviewAct {
+    /// A reviewer takes it.
+    Claim {
+        /// Who.
+        reviewer: String,
+        /// SHA-256 (hex) of the new lease token.
+        token_hash: String,
+    },
+    /// The reviewer is still there.
+    Heartbeat {
+        /// Hash of the token.
+        token_hash: String,
+    },
+    /// The reviewer gives it back.
+    Release {
+        /// Hash of the token.
+        token_hash: String,
+        /// Why, for the log.
+        reason: Option<String>,
+    },
+    /// The reviewer decides.
+    Decide {
+        /// Hash of the token.
+        token_hash: String,
+        /// Approve or reject.
+        verdict: Verdict,
+        /// Reasons of a rejection.
+        reasons: Vec<PhotoReason>,
+        /// The evidence that the reviewer saw, if given.
+        evidence_hash: Option<String>,
+        /// How long it can be undone.
+        undo: Duration,
+    },
+    /// The reviewer takes the decision back.
+    Undo {
+        /// Hash of the token.
+        token_hash: String,
+    },
+    /// The reviewer passes it to a supervisor.
+    Escalate {
+        /// Hash of the token.
+        token_hash: String,
+    },
+    /// The clock: a lease lapsed, or a decision takes effect.
+    Tick,
+}
+
+/// Why a cause changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Somebody else owns the job by now; its holder stops silently.
+    #[error("the job belongs to somebody else")]
+    Fenced,
+    /// The application is decided.
+    #[error("the application is already decided")]
+    AlreadyDecided,
+    /// The application does not wait for an operator.
+    #[error("the application is not stalled")]
+    NotStalled,
+    /// Only a face verification that answered `manual` can be accepted.
+    #[error("only a face verification that asked for a manual check can be accepted")]
+    NotAcceptable,
+    /// Another reviewer holds it, or it is no longer open.
+    #[error("the review is not open")]
+    AlreadyClaimed,
+    /// The task is a supervisor's.
+    #[error("the review was escalated to a supervisor")]
+    SupervisorOnly,
+    /// The reviewer decided this application before.
+    #[error("the reviewer has a conflict of interest")]
+    ConflictOfInterest,
+    /// The lease token is not the present one, or its lease lapsed.
+    #[error("the review lease is lost")]
+    LeaseLost,
+    /// The review is decided, otherwise than now asked or for good.
+    #[error("the review is already decided")]
+    ReviewDecided,
+    /// The reviewer saw other evidence than the present one.
+    #[error("the evidence changed")]
+    StaleEvidence,
+    /// There is no such review, or it is not the application's current one.
+    #[error("no such review")]
+    NoSuchReview,
+    /// Nothing to do: the moment has passed or has not come.
+    #[error("nothing to do")]
+    Nothing,
+    /// A stage answered what its workflow does not know: a defect, which stalls the application.
+    #[error("stage `{stage}` answered `{answer}`, which the workflow does not know")]
+    Unknown {
+        /// The stage.
+        stage: String,
+        /// Its answer.
+        answer: String,
+    },
+}
+
+impl Refusal {
+    /// The stable code of the API.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Fenced => "fenced",
+            Self::AlreadyDecided | Self::ReviewDecided => "already_decided",
+            Self::NotStalled => "not_stalled",
+            Self::NotAcceptable => "not_acceptable",
+            Self::AlreadyClaimed => "already_claimed",
+            Self::SupervisorOnly => "supervisor_only",
+            Self::ConflictOfInterest => "conflict_of_interest",
+            Self::LeaseLost => "lease_lost",
+            Self::StaleEvidence => "stale_evidence",
+            Self::NoSuchReview => "review_not_found",
+            Self::Nothing => "nothing_to_do",
+            Self::Unknown { .. } => "unknown_outcome",
+        }
+    }
+}
+
+/// The failure that a quarantined job leaves behind.
+pub fn quarantine_failure(at: DateTime<Utc>) -> Failure {
+    Failure::new("process_killed", format!("its process died three times while it ran, last found at {}", at.to_rfc3339()))
+}

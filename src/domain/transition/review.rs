@@ -1,0 +1,190 @@
+//! What happens to a photo review.
+
+use chrono::DateTime;
+use serde_json::json;
+
+use crate::domain::{
+    application::{OutcomeCode, Status},
+    cause::{Refusal, ReviewAct},
+    decision::{Finding, Rejection},
+    event::EventType,
+    ids::ReviewId,
+    job::{Job, Slot},
+    review::{Review, ReviewDecision, ReviewLease, ReviewState, Verdict},
+    stage::{Stage, outcome},
+};
+
+use super::{Draft, reviewer};
+
+/// What an escalated review gains in priority.
+const ESCALATION: i16 = 5;
+
+impl Draft<'_> {
+    pub(super) fn review(&mut self, id: ReviewId, act: ReviewAct) -> Result<(), Refusal> {
+        let review = self.plan.after.review.clone().filter(|review| review.id == id).ok_or(Refusal::NoSuchReview)?;
+        match act {
+            ReviewAct::Claim { reviewer, token_hash } => self.claim(review, reviewer, token_hash),
+            ReviewAct::Heartbeat { token_hash } => {
+                let review = self.held(review, &token_hash)?;
+                self.lease(review, token_hash)
+            }
+            ReviewAct::Release { token_hash, reason } => {
+                let review = self.held(review, &token_hash)?;
+                let by = holder(&review);
+                self.event(EventType::ReviewReleased, reviewer(&by), json!({ "review_id": review.id, "reason": reason }));
+                self.put(Review { state: ReviewState::Open, lease: None, ..review })
+            }
+            ReviewAct::Escalate { token_hash } => {
+                let review = self.held(review, &token_hash)?;
+                let by = holder(&review);
+                self.event(EventType::ReviewEscalated, reviewer(&by), json!({ "review_id": review.id }));
+                let priority = review.priority.saturating_add(ESCALATION);
+                self.put(Review { state: ReviewState::Open, lease: None, supervisor_only: true, priority, ..review })
+            }
+            ReviewAct::Decide { token_hash, verdict, reasons, evidence_hash, undo } => {
+                if let Some(decision) = &review.decision {
+                    let same = decision.token_hash == token_hash && decision.verdict == verdict && decision.reasons == reasons;
+                    return Err(if same { Refusal::Nothing } else { Refusal::ReviewDecided });
+                }
+                let review = self.held(review, &token_hash)?;
+                if evidence_hash.is_some_and(|seen| seen != review.evidence.hash) {
+                    return Err(Refusal::StaleEvidence);
+                }
+                let decision = ReviewDecision {
+                    verdict,
+                    reasons,
+                    reviewer: holder(&review),
+                    token_hash,
+                    decided_at: self.cx.now,
+                    takes_effect_at: self.later(undo),
+                    effective: false,
+                };
+                self.decide_review(review, decision)
+            }
+            ReviewAct::Undo { token_hash } => self.undo(review, token_hash),
+            ReviewAct::Tick => self.tick(review),
+        }
+    }
+
+    fn claim(&mut self, review: Review, by: String, token_hash: String) -> Result<(), Refusal> {
+        let lapsed = review.lease.as_ref().is_some_and(|lease| lease.expires_at <= self.cx.now);
+        match review.state {
+            ReviewState::Open => {}
+            ReviewState::Claimed if lapsed => {}
+            _ => return Err(Refusal::AlreadyClaimed),
+        }
+        if review.supervisor_only {
+            return Err(Refusal::SupervisorOnly);
+        }
+        if self.app().reviewed_by.contains(&by) {
+            return Err(Refusal::ConflictOfInterest);
+        }
+        self.event(EventType::ReviewClaimed, reviewer(&by), json!({ "review_id": review.id }));
+        let lapsed_leases = review.lapsed_leases + u32::from(lapsed);
+        let lease = Some(ReviewLease { reviewer: by, token_hash: String::new(), expires_at: DateTime::UNIX_EPOCH });
+        self.lease(Review { lease, lapsed_leases, ..review }, token_hash)
+    }
+
+    /// Grants or extends the lease of the reviewer in `review.lease`.
+    fn lease(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
+        let expires_at = self.later(self.cx.timing.review_lease);
+        let reviewer = holder(&review);
+        self.put(Review { state: ReviewState::Claimed, lease: Some(ReviewLease { reviewer, token_hash, expires_at }), ..review })
+    }
+
+    fn held(&self, review: Review, token_hash: &str) -> Result<Review, Refusal> {
+        if review.is_held_by(token_hash, self.cx.now) {
+            Ok(review)
+        } else if review.state == ReviewState::Decided {
+            Err(Refusal::ReviewDecided)
+        } else {
+            Err(Refusal::LeaseLost)
+        }
+    }
+
+    fn decide_review(&mut self, review: Review, decision: ReviewDecision) -> Result<(), Refusal> {
+        let data = json!({
+            "review_id": review.id, "round": review.round, "decision": decision.verdict, "reasons": decision.reasons,
+            "evidence_hash": review.evidence.hash, "takes_effect_at": decision.takes_effect_at,
+        });
+        self.event(EventType::ReviewDecided, reviewer(&decision.reviewer), data);
+        let at_once = decision.takes_effect_at <= self.cx.now;
+        self.put(Review { state: ReviewState::Decided, lease: None, decision: Some(decision), ..review })?;
+        if at_once { self.take_effect() } else { Ok(()) }
+    }
+
+    /// The decision moves the application; from here on it can only be answered by another round.
+    fn take_effect(&mut self) -> Result<(), Refusal> {
+        let Some(decision) = self.plan.after.review.as_mut().and_then(|review| review.decision.as_mut()) else {
+            return Err(Refusal::Nothing);
+        };
+        decision.effective = true;
+        let decision = decision.clone();
+        self.app().waiting = None;
+        self.app().reviewed_by.push(decision.reviewer.clone());
+        match decision.verdict {
+            Verdict::Approve => {
+                let job = Job::due(Slot::Main, Stage::PhotoReview, self.cx.now, 0, 0);
+                self.advance(&job, outcome::APPROVED, Finding::Approved { reviewer: decision.reviewer });
+            }
+            Verdict::Reject => {
+                let rejection = Rejection {
+                    reasons: decision.reasons,
+                    ..Rejection::new(OutcomeCode::PhotoRejected, "rejected by a reviewer")
+                };
+                self.end_rejected(reviewer(&decision.reviewer), rejection);
+            }
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
+        let undoable = review
+            .decision
+            .as_ref()
+            .filter(|decision| !decision.effective && decision.takes_effect_at > self.cx.now)
+            .ok_or(if review.decision.is_some() { Refusal::ReviewDecided } else { Refusal::LeaseLost })?;
+        if undoable.token_hash != token_hash {
+            return Err(Refusal::LeaseLost);
+        }
+        let by = undoable.reviewer.clone();
+        self.event(EventType::ReviewUndone, reviewer(&by), json!({ "review_id": review.id }));
+        let lease = Some(ReviewLease { reviewer: by, token_hash: String::new(), expires_at: DateTime::UNIX_EPOCH });
+        self.lease(Review { decision: None, lease, ..review }, token_hash)
+    }
+
+    fn tick(&mut self, review: Review) -> Result<(), Refusal> {
+        let now = self.cx.now;
+        if review.decision.as_ref().is_some_and(|decision| !decision.effective && decision.takes_effect_at <= now) {
+            return self.take_effect();
+        }
+        let lapsed = review.state == ReviewState::Claimed && review.lease.as_ref().is_some_and(|lease| lease.expires_at <= now);
+        if !lapsed {
+            return Err(Refusal::Nothing);
+        }
+        let by = holder(&review);
+        self.system_event(EventType::ReviewLeaseLapsed, json!({ "review_id": review.id, "reviewer": by }));
+        let lapsed_leases = review.lapsed_leases + 1;
+        self.put(Review { state: ReviewState::Open, lease: None, lapsed_leases, ..review })
+    }
+
+    /// The application ends without the reviewer.
+    pub(super) fn withdraw_review(&mut self) {
+        if self.app().status != Status::InReview {
+            return;
+        }
+        if let Some(review) = self.plan.after.review.take() {
+            self.system_event(EventType::ReviewWithdrawn, json!({ "review_id": review.id }));
+            self.plan.after.review = Some(Review { state: ReviewState::Withdrawn, lease: None, ..review });
+        }
+    }
+
+    fn put(&mut self, review: Review) -> Result<(), Refusal> {
+        self.plan.after.review = Some(review);
+        Ok(())
+    }
+}
+
+fn holder(review: &Review) -> String {
+    review.lease.as_ref().map(|lease| lease.reviewer.clone()).unwrap_or_default()
+}

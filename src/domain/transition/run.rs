@@ -1,0 +1,200 @@
+//! A stage ran and decided.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use crate::domain::{
+    application::{Channel, LastError, NoticeState, Status, WaitReason, Waiting},
+    cause::Refusal,
+    decision::{Decision, Failure, Finding, Until},
+    event::{Actor, EventType},
+    job::{Job, Slot},
+    plan::AlertKind,
+    retry::jitter_unit,
+    review::{Evidence, Review, ReviewState},
+    stage::{Stage, outcome},
+    workflow::Target,
+};
+
+use super::Draft;
+
+impl Draft<'_> {
+    pub(super) fn ran(&mut self, slot: Slot, fence: i64, decision: Decision) -> Result<(), Refusal> {
+        let job = self
+            .plan
+            .after
+            .job(slot)
+            .filter(|job| job.fence == fence && job.lease.is_some())
+            .cloned()
+            .ok_or(Refusal::Fenced)?;
+        let was_waiting = self.app().waiting.take();
+        match decision {
+            Decision::Advance { outcome, finding } => self.advance(&job, outcome, finding),
+            Decision::Issue(licence) => {
+                self.app().licence = Some(licence.facts.clone());
+                self.app().licence_id = Some(licence.id);
+                self.plan.licence = Some(*licence);
+                self.advance(&job, outcome::ISSUED, Finding::Nothing);
+            }
+            Decision::Sent { message_id } => self.settle_sent(&job, &message_id),
+            Decision::Undeliverable(failure) => self.settle_failed(&job, failure),
+            Decision::Wait { until, reason, detail } => self.wait(&job, until, reason, detail, was_waiting),
+            Decision::Await(evidence) => self.open_review(evidence),
+            Decision::Retry { after, error } => self.retry(&job, after, error),
+            Decision::Reject(rejection) => self.end_rejected(Actor::system(), rejection),
+            Decision::Stall(failure) => match slot.channel() {
+                Some(_) => self.settle_failed(&job, failure),
+                None => self.stall(job.stage, failure, job.attempts),
+            },
+        }
+        Ok(())
+    }
+
+    /// The stage is done: remember what it found, start the promise's clock where the workflow says so, move on.
+    pub(super) fn advance(&mut self, job: &Job, outcome: &'static str, finding: Finding) {
+        let stage = job.stage;
+        let data = json!({ "outcome": outcome, "attempts": job.attempts + 1, "finding": finding });
+        if let Finding::Eligible { licence, .. } = finding {
+            self.app().licence = Some(licence);
+        }
+        self.app().last_error = None;
+        self.system_event(EventType::StageCompleted, data);
+        self.follow(stage, outcome);
+    }
+
+    /// Moves to what the workflow says comes after an outcome.
+    pub(super) fn follow(&mut self, stage: Stage, outcome: &'static str) {
+        if stage == self.cx.workflow.deadline.starts_at {
+            self.start_deadline();
+        }
+        match self.cx.workflow.next(stage, outcome) {
+            Some(Target::Stage(next)) => {
+                self.app().stage = Some(next);
+                self.app().status = Status::InProgress;
+                self.put_main_job(next);
+            }
+            Some(Target::End) => self.end_issued(),
+            None => {
+                let detail = format!("stage `{stage}` answered `{outcome}`, which workflow `{}` does not know", self.cx.workflow.id());
+                self.stall(stage, Failure::new("unknown_outcome", detail), 0);
+            }
+        }
+    }
+
+    /// A job for `stage`, due now, its fence above every earlier one of the slot.
+    pub(super) fn put_main_job(&mut self, stage: Stage) {
+        let fence = self.plan.after.job(Slot::Main).map_or(self.app_ref().last_fence, |job| job.fence);
+        let priority = self.app_ref().priority;
+        self.plan.after.put_job(Job::due(Slot::Main, stage, self.cx.now, fence, priority));
+    }
+
+    fn wait(&mut self, job: &Job, until: Until, reason: WaitReason, detail: String, before: Option<Waiting>) {
+        let until = match until {
+            Until::After(wait) => self.later(wait),
+            Until::At(at) => at,
+        };
+        self.postpone(job, until, job.attempts);
+        // A face verification may be polled for hours: the log keeps the beginning of a wait, not every look.
+        if before.is_none_or(|waiting| waiting.reason != reason) {
+            self.system_event(EventType::StageWaiting, json!({ "reason": reason, "until": until, "detail": detail }));
+        }
+        self.app().waiting = Some(Waiting { reason, until: Some(until), detail });
+    }
+
+    fn retry(&mut self, job: &Job, after: Option<Duration>, error: Failure) {
+        let attempts = job.attempts + 1;
+        let Some(rule) = self.cx.workflow.rule(job.stage) else {
+            return self.stall(job.stage, error, attempts);
+        };
+        if attempts >= rule.attempts {
+            return match job.slot.channel() {
+                Some(_) => self.settle_failed(job, error),
+                None => self.stall(job.stage, error, attempts),
+            };
+        }
+        let id = self.app().id;
+        let unit = jitter_unit(&[id.0.as_bytes(), job.slot.as_str().as_bytes(), job.stage.as_str().as_bytes(), &attempts.to_be_bytes()]);
+        let wait = rule.retry.wait(attempts, unit, self.cx.timing.retry_scale).max(after.unwrap_or_default());
+        let until = self.later(wait);
+        self.postpone(job, until, attempts);
+        if let Some(notice) = job.slot.channel().and_then(|channel| self.app().notice_mut(channel)) {
+            notice.attempts = attempts;
+        }
+        self.system_event(
+            EventType::AttemptFailed,
+            json!({ "slot": job.slot, "attempt": attempts, "error": error.code, "detail": error.detail, "retry_at": until }),
+        );
+        self.app().waiting = Some(Waiting { reason: WaitReason::Retry, until: Some(until), detail: error.detail });
+    }
+
+    /// Puts the job back into the table.
+    fn postpone(&mut self, job: &Job, until: DateTime<Utc>, attempts: u32) {
+        self.plan.after.put_job(Job { due_at: until, lease: None, attempts, crashes: 0, ..job.clone() });
+    }
+
+    fn open_review(&mut self, evidence: Evidence) {
+        self.plan.after.drop_job(Slot::Main);
+        let (id, now) = (self.cx.fresh_review, self.cx.now);
+        let app = self.app();
+        app.review_rounds += 1;
+        app.review_id = Some(id);
+        app.status = Status::InReview;
+        app.waiting = Some(Waiting { reason: WaitReason::Review, until: None, detail: "a reviewer must decide on the photo".to_owned() });
+        let review = Review {
+            id,
+            application_id: app.id,
+            round: app.review_rounds,
+            state: ReviewState::Open,
+            due_at: app.deadline.as_ref().and_then(|deadline| deadline.due_at),
+            priority: app.priority,
+            authority: app.authority().map(str::to_owned),
+            evidence,
+            lease: None,
+            supervisor_only: false,
+            lapsed_leases: 0,
+            decision: None,
+            opened_at: now,
+        };
+        let data = json!({ "review_id": id, "round": review.round, "photo_id": review.evidence.photo_id, "evidence_hash": review.evidence.hash });
+        self.plan.after.review = Some(review);
+        self.system_event(EventType::ReviewOpened, data);
+    }
+
+    fn settle_sent(&mut self, job: &Job, message_id: &str) {
+        let now = self.cx.now;
+        self.plan.after.drop_job(job.slot);
+        if let Some(notice) = job.slot.channel().and_then(|channel| self.app().notice_mut(channel)) {
+            notice.state = NoticeState::Sent;
+            notice.attempts = job.attempts + 1;
+        }
+        self.app().notified_at.get_or_insert(now);
+        self.system_event(EventType::NotificationSent, json!({ "slot": job.slot, "attempts": job.attempts + 1, "message_id": message_id }));
+        self.complete_if_settled();
+    }
+
+    fn settle_failed(&mut self, job: &Job, failure: Failure) {
+        if let Some(channel) = job.slot.channel() {
+            if let Some(notice) = self.app().notice_mut(channel) {
+                notice.attempts = job.attempts + 1;
+            }
+            self.give_up_notice(channel, failure);
+        }
+    }
+
+    pub(super) fn give_up_notice(&mut self, channel: Channel, failure: Failure) {
+        let now = self.cx.now;
+        self.plan.after.drop_job(Slot::of(channel));
+        let mut attempts = 0;
+        if let Some(notice) = self.app().notice_mut(channel) {
+            notice.state = NoticeState::Failed;
+            attempts = notice.attempts;
+        }
+        let data = json!({ "slot": Slot::of(channel), "attempts": attempts, "error": failure.code, "detail": failure.detail });
+        self.app().last_error = Some(LastError { stage: Stage::Notification, failure, attempts, at: now });
+        self.system_event(EventType::NotificationFailed, data);
+        self.alert(AlertKind::NotificationFailed);
+        self.complete_if_settled();
+    }
+}
