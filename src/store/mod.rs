@@ -128,6 +128,8 @@ pub trait Jobs: Send + Sync {
     async fn claim_suspect(&self, lease: LeaseId, stages: &[Stage]) -> Result<Option<Claimed>>;
     /// Gives held jobs back, due at once; no attempt, no crash. Jobs with another fence are left alone.
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()>;
+    /// Every job leased to `lease`: a process compares it with what it really runs.
+    async fn held_by(&self, lease: LeaseId) -> Result<Vec<Held>>;
     /// Locks the applications, lets the planner plan, writes the plans: one transaction, all or nothing.
     async fn commit(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()>;
     /// When the next job of these stages that is leased to nobody becomes due.
