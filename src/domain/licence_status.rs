@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::wire::wire_enum;
 
 /// 锁定、停止使用, on application: the app's exact words.
-pub const APPLY_REFUSED_ZH: &str = "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。";
+pub const APPLY_REFUSED_ZH: &str =
+    "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。";
 
 /// 锁定、停止使用, on display: the app's exact words.
-pub const DISPLAY_INVALID_ZH: &str = "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。";
+pub const DISPLAY_INVALID_ZH: &str =
+    "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。";
 
 wire_enum! {
     /// How an issued licence is shown, the mildest first.
@@ -103,9 +105,11 @@ impl StatusLetter {
             | Self::RenewalOverdue
             | Self::ReviewOverdue => DisplayMode::Abnormal,
             Self::Locked | Self::UseStopped | Self::Other => DisplayMode::Invalid,
-            Self::Rescinded | Self::Revoked | Self::Cancelled | Self::CancelledRestorable | Self::TransferredOut => {
-                DisplayMode::Hidden
-            }
+            Self::Rescinded
+            | Self::Revoked
+            | Self::Cancelled
+            | Self::CancelledRestorable
+            | Self::TransferredOut => DisplayMode::Hidden,
         }
     }
 
@@ -171,7 +175,10 @@ impl StatusLetter {
     }
 
     fn read(letter: char) -> Option<Self> {
-        Self::ALL.iter().copied().find(|known| known.as_str().starts_with(letter))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str().starts_with(letter))
     }
 }
 
@@ -189,7 +196,10 @@ impl LicenceStatus {
     /// Reads the registry's string. There is no error: what cannot be read is a status that allows
     /// nothing, see [`LicenceStatus::has_unknown`].
     pub fn parse(text: &str) -> Self {
-        let mut status = Self { letters: Vec::new(), unknown: text.is_empty() };
+        let mut status = Self {
+            letters: Vec::new(),
+            unknown: text.is_empty(),
+        };
         for letter in text.chars() {
             let known = StatusLetter::read(letter);
             status.unknown |= known.is_none();
@@ -263,7 +273,9 @@ impl LicenceStatus {
         let status = self.deciding_letter().public_zh();
         match self.display() {
             DisplayMode::Valid => None,
-            DisplayMode::Abnormal => Some(format!("您的驾驶证当前状态为“{status}”，依法不能正常使用。")),
+            DisplayMode::Abnormal => Some(format!(
+                "您的驾驶证当前状态为“{status}”，依法不能正常使用。"
+            )),
             DisplayMode::Invalid => Some(DISPLAY_INVALID_ZH.to_owned()),
             DisplayMode::Hidden => Some(format!("您的驾驶证已被{status}，驾驶证电子版不再显示。")),
         }
@@ -272,7 +284,9 @@ impl LicenceStatus {
 
 impl std::fmt::Display for LicenceStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.letters.iter().try_for_each(|letter| f.write_str(letter.as_str()))
+        self.letters
+            .iter()
+            .try_for_each(|letter| f.write_str(letter.as_str()))
     }
 }
 
@@ -289,90 +303,4 @@ impl From<LicenceStatus> for String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn each_letter_decides_as_the_table_says() {
-        for (letters, may_apply, display) in [
-            ("AHINPT", true, DisplayMode::Valid),
-            ("BDKUMS", false, DisplayMode::Abnormal),
-            ("LJZ", false, DisplayMode::Invalid),
-            ("EFGRC", false, DisplayMode::Hidden),
-        ] {
-            for letter in letters.chars() {
-                let status = LicenceStatus::parse(&letter.to_string());
-                assert_eq!((status.may_apply(), status.display()), (may_apply, display), "{letter}");
-                assert_eq!(status.to_string(), letter.to_string());
-                assert!(!status.has_unknown());
-            }
-        }
-        assert_eq!(StatusLetter::ALL.len(), 20);
-    }
-
-    #[test]
-    fn the_strictest_of_several_letters_decides() {
-        for (text, deciding, display, may_apply) in [
-            ("HI", "H", DisplayMode::Valid, true),
-            ("SH", "S", DisplayMode::Abnormal, false),
-            ("HS", "S", DisplayMode::Abnormal, false),
-            ("DU", "D", DisplayMode::Abnormal, false),
-            ("DLA", "L", DisplayMode::Invalid, false),
-            ("LGD", "G", DisplayMode::Hidden, false),
-        ] {
-            let status = LicenceStatus::parse(text);
-            assert_eq!(status.deciding_letter().as_str(), deciding, "{text}");
-            assert_eq!((status.display(), status.may_apply()), (display, may_apply), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_unknown_allows_nothing() {
-        for text in ["", " ", "a", "A ", "AX", "正", "A\0", "1"] {
-            let status = LicenceStatus::parse(text);
-            assert!(status.has_unknown() && !status.may_apply(), "{text:?}");
-            assert_eq!(status.display(), DisplayMode::Invalid, "{text:?}");
-            assert_eq!(status.apply_message_zh().unwrap(), APPLY_REFUSED_ZH);
-        }
-        assert_eq!(LicenceStatus::parse("").to_string(), "Z");
-        assert_eq!(LicenceStatus::parse("AX?A").to_string(), "AZ");
-    }
-
-    #[test]
-    fn messages_are_the_ones_of_the_trade() {
-        let apply = |text| LicenceStatus::parse(text).apply_message_zh();
-        let display = |text| LicenceStatus::parse(text).display_message_zh();
-        assert_eq!((apply("HI"), display("HI")), (None, None));
-        for text in ["L", "J", "Z", "JD"] {
-            assert_eq!(apply(text).unwrap(), "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。");
-            assert_eq!(display(text).unwrap(), "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。");
-        }
-        assert_eq!(
-            apply("SH").unwrap(),
-            "您的驾驶证当前状态为“逾期未审验”，依法不能正常使用，暂不能申领驾驶证电子版，请处理完毕后再申请。"
-        );
-        assert!(apply("B").unwrap().contains("记满12分"));
-        assert_eq!(apply("F").unwrap(), "您的驾驶证已被吊销，不能申领驾驶证电子版。");
-        assert!(LicenceStatus::parse("K").apply_message().unwrap().ends_with("impounded as evidence"));
-        assert_eq!(LicenceStatus::parse("N").apply_message(), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_has_a_status(text in any::<String>()) {
-            let status = LicenceStatus::parse(&text);
-            prop_assert_eq!(status.may_apply(), status.display() == DisplayMode::Valid);
-            prop_assert_eq!(status.apply_message_zh().is_none(), status.may_apply());
-            prop_assert_eq!(status.display_message_zh().is_none(), status.may_apply());
-            let again = LicenceStatus::parse(&status.to_string());
-            prop_assert_eq!(again.letters(), status.letters());
-        }
-
-        #[test]
-        fn one_more_letter_never_makes_it_milder(text in "[A-Z]{0,16}", more in "[A-Za-z]") {
-            let (before, after) = (LicenceStatus::parse(&text), LicenceStatus::parse(&format!("{text}{more}")));
-            prop_assert!(text.is_empty() || after.display() >= before.display());
-        }
-    }
-}
+mod tests;

@@ -44,7 +44,11 @@ pub struct RetrySchedule {
 enum Waits {
     /// Never empty; the last one repeats.
     List(Vec<Duration>),
-    Backoff { base: Duration, factor: f64, max: Duration },
+    Backoff {
+        base: Duration,
+        factor: f64,
+        max: Duration,
+    },
 }
 
 impl RetrySchedule {
@@ -60,11 +64,19 @@ impl RetrySchedule {
             return Err(RetryError::Shape);
         }
         waits.iter().try_for_each(|wait| check_wait(*wait))?;
-        Ok(Self { waits: Waits::List(waits), jitter: check_jitter(jitter)? })
+        Ok(Self {
+            waits: Waits::List(waits),
+            jitter: check_jitter(jitter)?,
+        })
     }
 
     /// A schedule that starts at `base` and multiplies by `factor` up to `max`.
-    pub fn backoff(base: Duration, factor: f64, max: Duration, jitter: f64) -> Result<Self, RetryError> {
+    pub fn backoff(
+        base: Duration,
+        factor: f64,
+        max: Duration,
+        jitter: f64,
+    ) -> Result<Self, RetryError> {
         check_wait(base)?;
         check_wait(max)?;
         if !(1.0..=10.0).contains(&factor) {
@@ -73,7 +85,10 @@ impl RetrySchedule {
         if max < base {
             return Err(RetryError::MaxBelowBase);
         }
-        Ok(Self { waits: Waits::Backoff { base, factor, max }, jitter: check_jitter(jitter)? })
+        Ok(Self {
+            waits: Waits::Backoff { base, factor, max },
+            jitter: check_jitter(jitter)?,
+        })
     }
 
     /// The wait after the given failed attempt (1 = after the first failure).
@@ -81,8 +96,16 @@ impl RetrySchedule {
     /// `unit_random` in `0..1` places the wait within the jitter, see [`jitter_unit`]; `scale`
     /// multiplies it (`retry_scale`; 0 means at once). A scale that is no number counts as 1.
     pub fn wait(&self, attempt: u32, unit_random: f64, scale: f64) -> Duration {
-        let unit = if (0.0..=1.0).contains(&unit_random) { unit_random } else { 0.5 };
-        let scale = if scale.is_finite() { scale.max(0.0) } else { 1.0 };
+        let unit = if (0.0..=1.0).contains(&unit_random) {
+            unit_random
+        } else {
+            0.5
+        };
+        let scale = if scale.is_finite() {
+            scale.max(0.0)
+        } else {
+            1.0
+        };
         let spread = 1.0 + self.jitter * (2.0 * unit - 1.0);
         stretch(self.unspread(attempt), spread * scale)
     }
@@ -93,9 +116,12 @@ impl RetrySchedule {
         // Beyond this many waits each one is taken for the greatest: a bound stays a bound.
         const COUNTED: u32 = 10_000;
         let waits = attempts.saturating_sub(1);
-        let counted: Duration =
-            (1..=waits.min(COUNTED)).fold(Duration::ZERO, |sum, n| sum.saturating_add(self.unspread(n)));
-        let rest = self.greatest().saturating_mul(waits.saturating_sub(COUNTED));
+        let counted: Duration = (1..=waits.min(COUNTED)).fold(Duration::ZERO, |sum, n| {
+            sum.saturating_add(self.unspread(n))
+        });
+        let rest = self
+            .greatest()
+            .saturating_mul(waits.saturating_sub(COUNTED));
         stretch(counted.saturating_add(rest), 1.0 + self.jitter)
     }
 
@@ -104,11 +130,16 @@ impl RetrySchedule {
         match &self.waits {
             Waits::List(waits) => {
                 let index = usize::try_from(done).unwrap_or(usize::MAX);
-                waits.get(index).or(waits.last()).copied().unwrap_or(Self::LONGEST)
+                waits
+                    .get(index)
+                    .or(waits.last())
+                    .copied()
+                    .unwrap_or(Self::LONGEST)
             }
             Waits::Backoff { base, factor, max } => {
                 let factor = factor.powi(i32::try_from(done).unwrap_or(i32::MAX));
-                Duration::try_from_secs_f64(base.as_secs_f64() * factor).map_or(*max, |wait| wait.min(*max))
+                Duration::try_from_secs_f64(base.as_secs_f64() * factor)
+                    .map_or(*max, |wait| wait.min(*max))
             }
         }
     }
@@ -131,7 +162,10 @@ pub fn jitter_unit(parts: &[&[u8]]) -> f64 {
         hash.update(part);
     }
     let digest = hash.finalize();
-    let bits = digest.iter().take(8).fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+    let bits = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
     // The upper 53 bits are what an f64 holds exactly, so 1.0 is never reached.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -150,13 +184,21 @@ pub fn parse_duration(text: &str) -> Result<Duration, RetryError> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(unit_ms)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back, to the millisecond.
 pub fn format_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
-    for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
+    for (unit_ms, unit) in [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ] {
         if ms > 0 && ms.is_multiple_of(unit_ms) {
             return format!("{}{unit}", ms / unit_ms);
         }
@@ -165,11 +207,19 @@ pub fn format_duration(duration: Duration) -> String {
 }
 
 fn check_wait(wait: Duration) -> Result<(), RetryError> {
-    if wait.is_zero() || wait > RetrySchedule::LONGEST { Err(RetryError::WaitOutOfRange) } else { Ok(()) }
+    if wait.is_zero() || wait > RetrySchedule::LONGEST {
+        Err(RetryError::WaitOutOfRange)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_jitter(jitter: f64) -> Result<f64, RetryError> {
-    if (0.0..1.0).contains(&jitter) { Ok(jitter) } else { Err(RetryError::Jitter) }
+    if (0.0..1.0).contains(&jitter) {
+        Ok(jitter)
+    } else {
+        Err(RetryError::Jitter)
+    }
 }
 
 fn stretch(duration: Duration, factor: f64) -> Duration {
@@ -198,12 +248,19 @@ impl TryFrom<Wire> for RetrySchedule {
     fn try_from(wire: Wire) -> Result<Self, RetryError> {
         let jitter = wire.jitter.unwrap_or(Self::DEFAULT_JITTER);
         match (wire.waits, wire.base, wire.factor, wire.max) {
-            (Some(waits), None, None, None) => {
-                Self::list(waits.iter().map(|wait| parse_duration(wait)).collect::<Result<_, _>>()?, jitter)
-            }
-            (None, Some(base), factor, Some(max)) => {
-                Self::backoff(parse_duration(&base)?, factor.unwrap_or(2.0), parse_duration(&max)?, jitter)
-            }
+            (Some(waits), None, None, None) => Self::list(
+                waits
+                    .iter()
+                    .map(|wait| parse_duration(wait))
+                    .collect::<Result<_, _>>()?,
+                jitter,
+            ),
+            (None, Some(base), factor, Some(max)) => Self::backoff(
+                parse_duration(&base)?,
+                factor.unwrap_or(2.0),
+                parse_duration(&max)?,
+                jitter,
+            ),
             _ => Err(RetryError::Shape),
         }
     }
@@ -232,118 +289,4 @@ impl From<RetrySchedule> for Wire {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const fn secs(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    #[test]
-    fn a_list_repeats_its_last_wait() {
-        let schedule = RetrySchedule::list(vec![secs(5), secs(30)], 0.0).unwrap();
-        let waits: Vec<_> = [0, 1, 2, 3, u32::MAX].map(|n| schedule.wait(n, 0.5, 1.0)).to_vec();
-        assert_eq!(waits, [secs(5), secs(5), secs(30), secs(30), secs(30)]);
-        assert_eq!(schedule.total_worst(0), Duration::ZERO);
-        assert_eq!(schedule.total_worst(1), Duration::ZERO);
-        assert_eq!(schedule.total_worst(4), secs(65));
-    }
-
-    #[test]
-    fn a_backoff_grows_up_to_its_greatest_wait() {
-        let schedule = RetrySchedule::backoff(secs(2), 2.0, secs(10), 0.5).unwrap();
-        assert_eq!([1, 2, 3, 4, 5].map(|n| schedule.wait(n, 0.5, 1.0)), [2, 4, 8, 10, 10].map(secs));
-        assert_eq!(schedule.wait(1, 0.0, 1.0), secs(1));
-        assert_eq!(schedule.wait(1, 1.0, 1.0), secs(3));
-        assert_eq!(schedule.wait(u32::MAX, 0.5, 1.0), secs(10));
-        assert_eq!(schedule.wait(3, 0.5, 0.0), Duration::ZERO);
-        assert_eq!(schedule.total_worst(5), secs(36));
-        assert!(schedule.total_worst(u32::MAX) > secs(u64::from(u32::MAX)));
-    }
-
-    #[test]
-    fn odd_inputs_never_panic() {
-        let schedule = RetrySchedule::backoff(secs(2), 10.0, secs(60), 0.2).unwrap();
-        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, f64::MAX] {
-            schedule.wait(7, odd, odd);
-        }
-        assert_eq!(schedule.wait(1, 0.5, f64::NAN), secs(2));
-        assert_eq!(schedule.wait(1, 0.5, -3.0), Duration::ZERO);
-    }
-
-    #[test]
-    fn wrong_schedules_are_refused_with_a_reason() {
-        for (text, wanted) in [
-            (r#"{"waits": []}"#, "either `waits`"),
-            ("{}", "either `waits`"),
-            (r#"{"waits": ["5s"], "base": "1s"}"#, "either `waits`"),
-            (r#"{"base": "1s"}"#, "either `waits`"),
-            (r#"{"waits": ["0s"]}"#, "longer than 0"),
-            (r#"{"waits": ["31d"]}"#, "longer than 0"),
-            (r#"{"waits": ["5 s"]}"#, "not a duration: `5 s`"),
-            (r#"{"waits": ["5"]}"#, "not a duration"),
-            (r#"{"waits": ["99999999999999999999s"]}"#, "not a duration"),
-            (r#"{"waits": ["18446744073709551615d"]}"#, "not a duration"),
-            (r#"{"waits": ["-1s"]}"#, "not a duration"),
-            (r#"{"waits": ["五s"]}"#, "not a duration"),
-            (r#"{"base": "10s", "max": "5s"}"#, "shorter than `base`"),
-            (r#"{"base": "1s", "max": "5s", "factor": 0.5}"#, "`factor`"),
-            (r#"{"waits": ["5s"], "jitter": 1.0}"#, "`jitter`"),
-            (r#"{"waits": ["5s"], "wait": 1}"#, "unknown field"),
-        ] {
-            let error = serde_json::from_str::<RetrySchedule>(text).unwrap_err().to_string();
-            assert!(error.contains(wanted), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_schedule_survives_its_file_form() {
-        for text in [
-            r#"{"waits":["500ms","5s","2m"],"jitter":0.2}"#,
-            r#"{"base":"2s","factor":2.0,"max":"1h","jitter":0.1}"#,
-        ] {
-            let schedule: RetrySchedule = serde_json::from_str(text).unwrap();
-            assert_eq!(serde_json::to_string(&schedule).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn jitter_is_the_same_for_the_same_parts_only() {
-        let a = jitter_unit(&[b"id", b"eligibility", &1_u32.to_be_bytes()]);
-        assert_eq!(a, jitter_unit(&[b"id", b"eligibility", &1_u32.to_be_bytes()]));
-        assert_ne!(a, jitter_unit(&[b"id", b"eligibility", &2_u32.to_be_bytes()]));
-        assert_ne!(jitter_unit(&[b"ab", b"c"]), jitter_unit(&[b"a", b"bc"]));
-        let mean = (0..1_000_u32).map(|n| jitter_unit(&[&n.to_be_bytes()])).sum::<f64>() / 1_000.0;
-        assert!((0.45..0.55).contains(&mean), "{mean}");
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics(text in any::<String>()) {
-            let _ = parse_duration(&text);
-        }
-
-        #[test]
-        fn durations_round_trip(ms in 0_u64..4_000_000_000) {
-            let duration = Duration::from_millis(ms);
-            prop_assert_eq!(parse_duration(&format_duration(duration)).unwrap(), duration);
-        }
-
-        #[test]
-        fn the_worst_total_bounds_every_run(
-            base in 1_u64..1_000, factor in 1.0_f64..10.0, more in 0_u64..100_000, jitter in 0.0_f64..0.99,
-            units in prop::collection::vec(0.0_f64..1.0, 1..20),
-        ) {
-            let schedule = RetrySchedule::backoff(secs(base), factor, secs(base + more), jitter).unwrap();
-            let attempts = u32::try_from(units.len()).unwrap() + 1;
-            let total: Duration = units.iter().zip(1_u32..).map(|(unit, n)| schedule.wait(n, *unit, 1.0)).sum();
-            prop_assert!(total <= schedule.total_worst(attempts) + Duration::from_micros(1));
-        }
-
-        #[test]
-        fn a_unit_is_at_least_0_and_below_1(bytes in any::<Vec<u8>>()) {
-            prop_assert!((0.0..1.0).contains(&jitter_unit(&[&bytes])));
-        }
-    }
-}
+mod tests;
