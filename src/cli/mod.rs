@@ -1,1 +1,3 @@
 //! One file per subcommand; `wiring` is the only composition root.
+
+pub mod workflow;
