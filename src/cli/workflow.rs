@@ -79,17 +79,15 @@ struct Refusal {
 }
 
 fn with_set(dir: &Path, print: impl FnOnce(&WorkflowSet) -> Result<String, Refusal>) -> Result<String, Refusal> {
-    let set = workflow_files::load(dir)
-        .map_err(|problems| Refusal { code: CONFIGURATION_REFUSED, lines: problems.iter().map(Problem::to_string).collect() })?;
+    let set = workflow_files::load(dir).map_err(|problems| Refusal {
+        code: CONFIGURATION_REFUSED,
+        lines: problems.iter().map(Problem::to_string).collect(),
+    })?;
     print(&set)
 }
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {
-    let problems = if path.is_dir() {
-        workflow_files::load(path).err()
-    } else {
-        workflow_files::load_file(path).err()
-    };
+    let problems = if path.is_dir() { workflow_files::load(path).err() } else { workflow_files::load_file(path).err() };
     let Some(problems) = problems else {
         eprintln!("no problems: `{}`", path.display());
         return Ok(ExitCode::SUCCESS);
@@ -107,7 +105,10 @@ fn find<'s>(set: &'s WorkflowSet, name: &str) -> Result<&'s Workflow, Refusal> {
     let found = by_id.or_else(|| set.iter().filter(|workflow| workflow.name == name).last());
     found.map(AsRef::as_ref).ok_or_else(|| {
         let known: Vec<String> = set.iter().map(|workflow| workflow.id().to_string()).collect();
-        Refusal { code: 1, lines: vec![format!("unknown workflow: `{name}`"), format!("hint: known are `{}`", known.join("`, `"))] }
+        Refusal {
+            code: 1,
+            lines: vec![format!("unknown workflow: `{name}`"), format!("hint: known are `{}`", known.join("`, `"))],
+        }
     })
 }
 
@@ -117,7 +118,13 @@ fn list(set: &WorkflowSet) -> String {
     for workflow in set.iter() {
         let newest = set.newest(workflow.kind).version == workflow.version;
         let hash: String = workflow.hash.chars().take(12).collect();
-        let cells = [workflow.id().to_string(), workflow.kind.to_string(), yes_no(newest), workflow.stages.len().to_string(), hash];
+        let cells = [
+            workflow.id().to_string(),
+            workflow.kind.to_string(),
+            yes_no(newest),
+            workflow.stages.len().to_string(),
+            hash,
+        ];
         table.add_row(cells);
     }
     format!("{}\n", table.trim_fmt())
@@ -140,7 +147,15 @@ fn show(workflow: &Workflow) -> String {
         workflow.notices.rejected.template,
     );
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["STAGE", "TIMEOUT", "ATTEMPTS", "RETRIES TAKE UP TO", "CONCURRENCY", "RATE", "ON"]);
+    table.load_style(presets::NOTHING).set_header([
+        "STAGE",
+        "TIMEOUT",
+        "ATTEMPTS",
+        "RETRIES TAKE UP TO",
+        "CONCURRENCY",
+        "RATE",
+        "ON",
+    ]);
     for (stage, rule) in &workflow.stages {
         let on: Vec<String> = rule.on.iter().map(|(outcome, target)| format!("{outcome} → {target}")).collect();
         let retries = std::time::Duration::from_secs(rule.retry.total_worst(rule.attempts).as_secs());

@@ -37,7 +37,8 @@ pub fn load(dir: &Path) -> Result<WorkflowSet, Vec<Problem>> {
 /// Every problem of the file; an unreadable file is a problem too.
 pub fn load_file(file: &Path) -> Result<Workflow, Vec<Problem>> {
     let text = fs::read_to_string(file).map_err(|error| vec![unreadable(file, &error)])?;
-    Workflow::parse(&text).map_err(|problems| problems.into_iter().map(|problem| Problem { file: file.to_owned(), ..problem }).collect())
+    Workflow::parse(&text)
+        .map_err(|problems| problems.into_iter().map(|problem| Problem { file: file.to_owned(), ..problem }).collect())
 }
 
 fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -101,7 +102,13 @@ mod tests {
     fn problems_carry_their_file() {
         let broken = shipped_text("first_issue.toml").replace("name = \"first_issue\"", "name = 5");
         let [reissue, change] = ["reissue.toml", "photo_change.toml"].map(shipped_text);
-        let folder = Folder::new(&[("a.toml", &broken), ("b.toml", &reissue), ("c.toml", &change), ("d.toml", &change), ("notes.md", "x")]);
+        let folder = Folder::new(&[
+            ("a.toml", &broken),
+            ("b.toml", &reissue),
+            ("c.toml", &change),
+            ("d.toml", &change),
+            ("notes.md", "x"),
+        ]);
         let told: Vec<String> = load(&folder.0).unwrap_err().iter().map(ToString::to_string).collect();
         let at = |name: &str| folder.0.join(name).display().to_string();
         assert_eq!(
@@ -118,7 +125,11 @@ mod tests {
         let folder = Folder::new(&[]);
         assert_eq!(load(&folder.0).unwrap_err().len(), Kind::ALL.len());
         let missing = folder.0.join("missing");
-        assert!(load(&missing).unwrap_err()[0].to_string().starts_with(&format!("{}:1: cannot be read: ", missing.display())));
+        assert!(
+            load(&missing).unwrap_err()[0]
+                .to_string()
+                .starts_with(&format!("{}:1: cannot be read: ", missing.display()))
+        );
         fs::write(folder.0.join("a.toml"), [0xff, 0xfe]).unwrap();
         assert!(load(&folder.0).unwrap_err()[0].reason.starts_with("cannot be read: "));
     }

@@ -27,7 +27,8 @@ const MAX_CONCURRENCY: u32 = 10_000;
 /// Reads and checks a text.
 pub(super) fn workflow(source: &str) -> Result<Workflow, Vec<Problem>> {
     let mut findings = Findings::new(source);
-    let checked = text::read(source, &mut findings).and_then(|raw| Checker { findings: &mut findings }.workflow(raw, source));
+    let checked =
+        text::read(source, &mut findings).and_then(|raw| Checker { findings: &mut findings }.workflow(raw, source));
     match checked {
         Some(workflow) if findings.is_empty() => Ok(workflow),
         _ => Err(findings.into_problems()),
@@ -60,7 +61,13 @@ impl Checker<'_, '_> {
 
         // The flow is judged only when every part of it is understood: half a graph gives false alarms.
         let (stages, start, (notices, notices_at), deadline) = (stages?, start?, notices?, deadline?);
-        let rules = flow::check(self.findings, stages, &start, &(notices.stage, notices_at), &(deadline.rule.starts_at, deadline.starts_at))?;
+        let rules = flow::check(
+            self.findings,
+            stages,
+            &start,
+            &(notices.stage, notices_at),
+            &(deadline.rule.starts_at, deadline.starts_at),
+        )?;
         flow::check_deadline(self.findings, &rules, &deadline.rule, &deadline.working_days, notices.stage);
 
         let mut workflow = Workflow {
@@ -74,7 +81,8 @@ impl Checker<'_, '_> {
             stages: rules,
             notices,
         };
-        workflow.hash = pin::hash(&workflow).map_err(|error| self.findings.at(&top, format!("cannot be pinned: {error}"))).ok()?;
+        workflow.hash =
+            pin::hash(&workflow).map_err(|error| self.findings.at(&top, format!("cannot be pinned: {error}"))).ok()?;
         Some(workflow)
     }
 
@@ -116,7 +124,8 @@ impl Checker<'_, '_> {
         if let Some((uses, span)) = self.named("uses", text.uses, &header, Stage::ALL)
             && stage.is_some_and(|stage| stage != uses)
         {
-            self.findings.at(&span, format!("uses `{uses}`: a stage has the name of the registered stage that it uses"));
+            self.findings
+                .at(&span, format!("uses `{uses}`: a stage has the name of the registered stage that it uses"));
         }
         let timeout = self.need("timeout", text.timeout, &header);
         let attempts = self.at_least_one("attempts", text.attempts, MAX_ATTEMPTS, &header);
@@ -144,7 +153,11 @@ impl Checker<'_, '_> {
         Some(flow::Node { header, rule, edges: edges? })
     }
 
-    fn edges(&mut self, stage: Stage, on: Spanned<BTreeMap<Spanned<String>, Field<String>>>) -> Option<Vec<flow::Edge>> {
+    fn edges(
+        &mut self,
+        stage: Stage,
+        on: Spanned<BTreeMap<Spanned<String>, Field<String>>>,
+    ) -> Option<Vec<flow::Edge>> {
         let span = on.span();
         let texts = on.into_inner();
         let mut complete = true;
@@ -205,7 +218,9 @@ impl Checker<'_, '_> {
         let mut channels: Vec<Channel> = Vec::new();
         for name in &names {
             match self.known(name, &span, Channel::ALL) {
-                Some(twice) if channels.contains(&twice) => self.findings.at(&span, format!("`channels`: `{twice}` is there twice")),
+                Some(twice) if channels.contains(&twice) => {
+                    self.findings.at(&span, format!("`channels`: `{twice}` is there twice"))
+                }
                 Some(channel) => channels.push(channel),
                 None => {}
             }
@@ -260,7 +275,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn named<T: Named>(&mut self, key: &str, field: Option<Field<String>>, owner: &Range<usize>, all: &[T]) -> Option<Placed<T>> {
+    fn named<T: Named>(
+        &mut self,
+        key: &str,
+        field: Option<Field<String>>,
+        owner: &Range<usize>,
+        all: &[T],
+    ) -> Option<Placed<T>> {
         let (name, span) = self.need(key, field, owner)?;
         let value = self.known(&name, &span, all)?;
         Some((value, span))

@@ -47,10 +47,14 @@ pub(super) fn check(
         ends(findings, &nodes, start, notices.0);
         reachability(findings, &nodes, start.0, notices.0);
         if let Some(edge) = circle(&nodes) {
-            findings.at(&edge.span, format!("goes round in a circle: `{}` has run before, and nothing waits in between", edge.target));
+            findings.at(
+                &edge.span,
+                format!("goes round in a circle: `{}` has run before, and nothing waits in between", edge.target),
+            );
         }
         if starts_at.0 == notices.0 || !reach(&nodes, start.0, any_edge).contains(&starts_at.0) {
-            findings.at(&starts_at.1, format!("`starts_at`: no application passes `{}` before its decision", starts_at.0));
+            findings
+                .at(&starts_at.1, format!("`starts_at`: no application passes `{}` before its decision", starts_at.0));
         }
         let rules = nodes.into_iter().map(|(stage, node)| {
             let on = node.edges.iter().map(|edge| (edge.outcome.to_owned(), edge.target)).collect();
@@ -99,7 +103,8 @@ pub(super) fn check_deadline(
 }
 
 fn named_stages_exist(findings: &mut Findings<'_>, nodes: &Nodes, named: [&Placed<Stage>; 3]) -> bool {
-    let targets = nodes.values().flat_map(|node| &node.edges).filter_map(|edge| Some((edge.next()?, edge.span.clone())));
+    let targets =
+        nodes.values().flat_map(|node| &node.edges).filter_map(|edge| Some((edge.next()?, edge.span.clone())));
     let mut all = true;
     for (stage, span) in named.into_iter().cloned().chain(targets) {
         if !nodes.contains_key(&stage) {
@@ -119,7 +124,10 @@ fn ends(findings: &mut Findings<'_>, nodes: &Nodes, start: &Placed<Stage>, notic
         for Edge { target, span, .. } in &node.edges {
             let last = *stage == notices || *stage == Stage::Generation;
             match target {
-                Target::End if !last => findings.at(span, format!("`{END}` before a decision: only `{}` and the notices may end", Stage::Generation)),
+                Target::End if !last => findings.at(
+                    span,
+                    format!("`{END}` before a decision: only `{}` and the notices may end", Stage::Generation),
+                ),
                 Target::Stage(_) if last => findings.at(span, format!("only `{END}` may follow `{stage}`")),
                 Target::Stage(next) if *next == notices => {
                     findings.at(span, format!("`{notices}` sends the notices and runs by itself after the decision"));
@@ -155,7 +163,14 @@ fn reach(nodes: &Nodes, from: Stage, allowed: impl Fn(&Edge) -> bool) -> BTreeSe
     let mut ahead = vec![from];
     while let Some(stage) = ahead.pop() {
         if reached.insert(stage) {
-            ahead.extend(nodes.get(&stage).into_iter().flat_map(|node| &node.edges).filter(|edge| allowed(edge)).filter_map(Edge::next));
+            ahead.extend(
+                nodes
+                    .get(&stage)
+                    .into_iter()
+                    .flat_map(|node| &node.edges)
+                    .filter(|edge| allowed(edge))
+                    .filter_map(Edge::next),
+            );
         }
     }
     reached

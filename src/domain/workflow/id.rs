@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn has_one_spelling() {
-        for text in ["", "@1", "a", "a@", "a@0", "a@01", "a@+1", "a@-1", "a@1@2", "A@1", "1a@1", "a b@1", "a@4294967296"] {
+        for text in
+            ["", "@1", "a", "a@", "a@0", "a@01", "a@+1", "a@-1", "a@1@2", "A@1", "1a@1", "a b@1", "a@4294967296"]
+        {
             assert!(text.parse::<WorkflowId>().is_err(), "{text}");
         }
     }

@@ -11,7 +11,8 @@ use super::{Notice, StageRule, Workflow};
 ///
 /// The fields are named here and not derived: the hash of a released version must outlive changes of the Rust types.
 pub(super) fn hash(workflow: &Workflow) -> Result<String, serde_json::Error> {
-    let stages: BTreeMap<&str, Value> = workflow.stages.iter().map(|(stage, rule)| (stage.as_str(), stage_meaning(rule))).collect();
+    let stages: BTreeMap<&str, Value> =
+        workflow.stages.iter().map(|(stage, rule)| (stage.as_str(), stage_meaning(rule))).collect();
     let deadline = &workflow.deadline;
     let meaning = json!({
         "name": workflow.name,
@@ -37,7 +38,8 @@ pub(super) fn hash(workflow: &Workflow) -> Result<String, serde_json::Error> {
 }
 
 fn stage_meaning(rule: &StageRule) -> Value {
-    let on: BTreeMap<&str, String> = rule.on.iter().map(|(outcome, target)| (outcome.as_str(), target.to_string())).collect();
+    let on: BTreeMap<&str, String> =
+        rule.on.iter().map(|(outcome, target)| (outcome.as_str(), target.to_string())).collect();
     json!({
         "timeout_ms": rule.timeout.as_secs_f64() * 1_000.0,
         "attempts": rule.attempts,

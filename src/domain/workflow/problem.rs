@@ -32,7 +32,11 @@ impl<'t> Findings<'t> {
 
     /// Notes a problem at a byte range of the text.
     pub(super) fn at(&mut self, span: &Range<usize>, reason: impl Into<String>) {
-        self.problems.push(Problem { file: PathBuf::new(), line: line_at(self.text, span.start), reason: reason.into() });
+        self.problems.push(Problem {
+            file: PathBuf::new(),
+            line: line_at(self.text, span.start),
+            reason: reason.into(),
+        });
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -86,7 +90,14 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, steps) in [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("timeout", "timeuot", 2), ("照片", "照", 1)] {
+        for (a, b, steps) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("timeout", "timeuot", 2),
+            ("照片", "照", 1),
+        ] {
             assert_eq!(distance(a, b), steps, "{a} {b}");
         }
     }

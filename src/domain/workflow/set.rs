@@ -30,7 +30,9 @@ pub struct WorkflowSet {
 
 /// A release whose content is not the one that was released under its version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("workflow `{id}` was released with other content (hash `{pinned}`, now `{loaded}`): restore the file, or give the change a new version")]
+#[error(
+    "workflow `{id}` was released with other content (hash `{pinned}`, now `{loaded}`): restore the file, or give the change a new version"
+)]
 pub struct EditedRelease {
     /// The release.
     pub id: WorkflowId,
@@ -53,11 +55,17 @@ impl WorkflowSet {
         for Found { file, workflow } in found {
             let id = workflow.id();
             if let Some(other) = places.get(&id) {
-                problems.push(Problem { file, line: line_of(&workflow.source, "version"), reason: format!("`{id}` is also in `{}`", other.display()) });
+                problems.push(Problem {
+                    file,
+                    line: line_of(&workflow.source, "version"),
+                    reason: format!("`{id}` is also in `{}`", other.display()),
+                });
                 continue;
             }
             let rival = newest.get(&workflow.kind).filter(|rival| rival.name != workflow.name);
-            let other_kind = releases.values().find(|other: &&Arc<Workflow>| other.name == workflow.name && other.kind != workflow.kind);
+            let other_kind = releases
+                .values()
+                .find(|other: &&Arc<Workflow>| other.name == workflow.name && other.kind != workflow.kind);
             if let Some(rival) = rival {
                 let reason = format!("kind `{}` already has the workflow `{}`", workflow.kind, rival.name);
                 problems.push(Problem { file: file.clone(), line: line_of(&workflow.source, "applies_to"), reason });
@@ -76,13 +84,19 @@ impl WorkflowSet {
         let mut of_kind = |kind: Kind| {
             let workflow = newest.remove(&kind);
             if workflow.is_none() {
-                problems.push(Problem { file: origin.to_owned(), line: 1, reason: format!("no workflow for the kind `{kind}`") });
+                problems.push(Problem {
+                    file: origin.to_owned(),
+                    line: 1,
+                    reason: format!("no workflow for the kind `{kind}`"),
+                });
             }
             workflow
         };
         let kinds = (of_kind(Kind::FirstIssue), of_kind(Kind::Reissue), of_kind(Kind::PhotoChange));
         match kinds {
-            (Some(first_issue), Some(reissue), Some(photo_change)) if problems.is_empty() => Ok(Self { first_issue, reissue, photo_change, releases }),
+            (Some(first_issue), Some(reissue), Some(photo_change)) if problems.is_empty() => {
+                Ok(Self { first_issue, reissue, photo_change, releases })
+            }
             _ => Err(problems),
         }
     }
@@ -109,7 +123,9 @@ impl WorkflowSet {
     pub fn add_pinned(&mut self, pinned: Workflow) -> Result<(), EditedRelease> {
         let id = pinned.id();
         match self.releases.get(&id) {
-            Some(loaded) if loaded.hash != pinned.hash => Err(EditedRelease { id, pinned: pinned.hash, loaded: loaded.hash.clone() }),
+            Some(loaded) if loaded.hash != pinned.hash => {
+                Err(EditedRelease { id, pinned: pinned.hash, loaded: loaded.hash.clone() })
+            }
             Some(_) => Ok(()),
             None => {
                 self.releases.insert(id, Arc::new(pinned));

@@ -70,7 +70,8 @@ pub(crate) const SHIPPED: [&str; 3] = [
 
 /// The sound text with one line replaced; an empty replacement keeps the line numbers.
 fn with_line(line: usize, replacement: &str) -> String {
-    let lines: Vec<&str> = SOUND.lines().enumerate().map(|(index, text)| if index + 1 == line { replacement } else { text }).collect();
+    let lines: Vec<&str> =
+        SOUND.lines().enumerate().map(|(index, text)| if index + 1 == line { replacement } else { text }).collect();
     lines.join("\n")
 }
 
@@ -87,7 +88,10 @@ fn a_sound_file_is_what_it_says() {
     assert_eq!(workflow.deadline.starts_at, Stage::FaceVerification);
     assert_eq!(workflow.deadline.warn_at, [0.5, 0.8]);
     let rule = workflow.rule(Stage::Eligibility).unwrap();
-    assert_eq!((rule.timeout, rule.attempts, rule.concurrency, rule.rate), (Duration::from_secs(10), 8, 64, Some(50.0)));
+    assert_eq!(
+        (rule.timeout, rule.attempts, rule.concurrency, rule.rate),
+        (Duration::from_secs(10), 8, 64, Some(50.0))
+    );
     assert_eq!(workflow.next(Stage::Eligibility, outcome::ELIGIBLE), Some(Target::Stage(Stage::FaceVerification)));
     assert_eq!(workflow.next(Stage::PhotoReview, outcome::NOT_NEEDED), Some(Target::Stage(Stage::Generation)));
     assert_eq!(workflow.next(Stage::Generation, outcome::ISSUED), Some(Target::End));
@@ -107,12 +111,22 @@ fn each_broken_line_is_named() {
         (2, "version = \"1\"", 2, "`version`: invalid type: string \"1\", expected u32"),
         (2, "version = -1", 2, "`version`: invalid value: integer `-1`, expected u32"),
         (3, "applies_to = \"first_isue\"", 3, "unknown kind: `first_isue`, did you mean `first_issue`?"),
-        (3, "applies_to = \"renewal\"", 3, "unknown kind: `renewal`, known are `first_issue`, `reissue`, `photo_change`"),
+        (
+            3,
+            "applies_to = \"renewal\"",
+            3,
+            "unknown kind: `renewal`, known are `first_issue`, `reissue`, `photo_change`",
+        ),
         (3, "aplies_to = \"first_issue\"", 3, "unknown key `aplies_to`, did you mean `applies_to`?"),
         (4, "start = \"eligbility\"", 4, "unknown stage: `eligbility`, did you mean `eligibility`?"),
         (4, "start = \"notification\"", 4, "`start`: `notification` sends the notices, which come after the decision"),
         (6, "working_days = 61", 6, "`working_days` must be at most 60: `61`"),
-        (6, "working_days = 0", 6, "`working_days`: the stages after `face_verification` may retry for 5 minutes, and the office time until the deadline is only 0ms"),
+        (
+            6,
+            "working_days = 0",
+            6,
+            "`working_days`: the stages after `face_verification` may retry for 5 minutes, and the office time until the deadline is only 0ms",
+        ),
         (6, "working_day = 1", 6, "unknown key `working_day`, did you mean `working_days`?"),
         (7, "starts_at = \"notification\"", 7, "`starts_at`: no application passes `notification` before its decision"),
         (8, "opens = \"9 am\"", 8, "`opens`: not a time of day like `09:00`: `9 am`"),
@@ -124,7 +138,12 @@ fn each_broken_line_is_named() {
         (10, "warn_at = [nan]", 10, "`warn_at` must be fractions between 0 and 1 in rising order: `NaN`"),
         (11, "on_breach = \"approve\"", 11, "unknown breach action: `approve`, known are `escalate`"),
         (12, "[stages.eligibilty]", 12, "unknown stage: `eligibilty`, did you mean `eligibility`?"),
-        (13, "uses = \"generation\"", 13, "uses `generation`: a stage has the name of the registered stage that it uses"),
+        (
+            13,
+            "uses = \"generation\"",
+            13,
+            "uses `generation`: a stage has the name of the registered stage that it uses",
+        ),
         (13, "", 12, "missing `uses`"),
         (14, "", 12, "missing `timeout`"),
         (14, "timeout = \"0s\"", 14, "`timeout`: must be longer than 0"),
@@ -139,25 +158,75 @@ fn each_broken_line_is_named() {
         (18, "timeuot = \"5s\"", 18, "unknown key `timeuot`, did you mean `timeout`?"),
         (19, "", 12, "missing `on`"),
         (19, "on = {}", 19, "nothing follows the outcome `eligible` of `eligibility`"),
-        (19, "on = { eligible = \"face\" }", 19, "unknown stage: `face`, known are `eligibility`, `face_verification`, `photo_review`, `generation`, `notification`, `end`"),
+        (
+            19,
+            "on = { eligible = \"face\" }",
+            19,
+            "unknown stage: `face`, known are `eligibility`, `face_verification`, `photo_review`, `generation`, `notification`, `end`",
+        ),
         (19, "on = { eligible = \"end\" }", 19, "`end` before a decision: only `generation` and the notices may end"),
-        (19, "on = { eligible = \"notification\" }", 19, "`notification` sends the notices and runs by itself after the decision"),
+        (
+            19,
+            "on = { eligible = \"notification\" }",
+            19,
+            "`notification` sends the notices and runs by itself after the decision",
+        ),
         (19, "on = { eligible = \"generation\" }", 34, "a licence could be generated without `face_verification`"),
         (19, "on = { eligible = \"generation\" }", 20, "nothing leads to `face_verification`"),
-        (26, "on = { passed = \"eligibility\" }", 26, "goes round in a circle: `eligibility` has run before, and nothing waits in between"),
+        (
+            26,
+            "on = { passed = \"eligibility\" }",
+            26,
+            "goes round in a circle: `eligibility` has run before, and nothing waits in between",
+        ),
         (26, "on = { passed = \"eligibility\" }", 20, "no way leads from `face_verification` to an end"),
         (33, "on = { approved = \"generation\" }", 33, "nothing follows the outcome `not_needed` of `photo_review`"),
-        (33, "on = { not_needed = \"photo_review\", approved = \"generation\" }", 33, "goes round in a circle: `photo_review` has run before, and nothing waits in between"),
-        (33, "on = { not_needed = \"generation\", aproved = \"generation\" }", 33, "`photo_review` has no outcome `aproved`, did you mean `approved`?"),
+        (
+            33,
+            "on = { not_needed = \"photo_review\", approved = \"generation\" }",
+            33,
+            "goes round in a circle: `photo_review` has run before, and nothing waits in between",
+        ),
+        (
+            33,
+            "on = { not_needed = \"generation\", aproved = \"generation\" }",
+            33,
+            "`photo_review` has no outcome `aproved`, did you mean `approved`?",
+        ),
         (40, "on = { issued = \"photo_review\" }", 40, "only `end` may follow `generation`"),
         (47, "on = { settled = \"generation\" }", 47, "only `end` may follow `notification`"),
-        (49, "stage = \"sms\"", 49, "unknown stage: `sms`, known are `eligibility`, `face_verification`, `photo_review`, `generation`, `notification`"),
+        (
+            49,
+            "stage = \"sms\"",
+            49,
+            "unknown stage: `sms`, known are `eligibility`, `face_verification`, `photo_review`, `generation`, `notification`",
+        ),
         (50, "", 48, "missing `issued`"),
         (50, "issued = { channels = [], template = \"issued\" }", 50, "`channels`: at least one is needed"),
-        (50, "issued = { channels = [\"sms\", \"sms\"], template = \"issued\" }", 50, "`channels`: `sms` is there twice"),
-        (50, "issued = { channels = [\"mail\"], template = \"issued\" }", 50, "unknown channel: `mail`, known are `sms`, `app`"),
-        (51, "rejected = { channels = [\"sms\"], template = \"\" }", 51, "`template`: not a name of up to 64 characters in snake_case: ``"),
-        (51, "rejected = { channels = [\"sms\"], templat = \"x\" }", 51, "unknown key `templat`, did you mean `template`?"),
+        (
+            50,
+            "issued = { channels = [\"sms\", \"sms\"], template = \"issued\" }",
+            50,
+            "`channels`: `sms` is there twice",
+        ),
+        (
+            50,
+            "issued = { channels = [\"mail\"], template = \"issued\" }",
+            50,
+            "unknown channel: `mail`, known are `sms`, `app`",
+        ),
+        (
+            51,
+            "rejected = { channels = [\"sms\"], template = \"\" }",
+            51,
+            "`template`: not a name of up to 64 characters in snake_case: ``",
+        ),
+        (
+            51,
+            "rejected = { channels = [\"sms\"], templat = \"x\" }",
+            51,
+            "unknown key `templat`, did you mean `template`?",
+        ),
         (51, "rejected = 5", 51, "invalid type: integer `5`, expected a table of the notice"),
     ];
     for (line, replacement, expected_line, expected) in cases {
@@ -175,7 +244,9 @@ fn syntax_is_told_with_its_line() {
 
 #[test]
 fn all_problems_are_told_at_once_in_order() {
-    let text = with_line(14, "timeout = \"0s\"").replace("attempts = 8", "attempts = 0").replace("start = \"eligibility\"", "start = \"x\"");
+    let text = with_line(14, "timeout = \"0s\"")
+        .replace("attempts = 8", "attempts = 0")
+        .replace("start = \"eligibility\"", "start = \"x\"");
     let lines: Vec<usize> = problems(&text).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, [4, 14, 15, 23, 30, 37, 44]);
 }
@@ -185,7 +256,15 @@ fn an_empty_file_misses_everything() {
     let reasons: Vec<String> = problems("").into_iter().map(|(_, reason)| reason).collect();
     assert_eq!(
         reasons,
-        ["missing `[deadline]`", "missing `[notices]`", "missing `[stages]`", "missing `applies_to`", "missing `name`", "missing `start`", "missing `version`"]
+        [
+            "missing `[deadline]`",
+            "missing `[notices]`",
+            "missing `[stages]`",
+            "missing `applies_to`",
+            "missing `name`",
+            "missing `start`",
+            "missing `version`"
+        ]
     );
 }
 
@@ -220,7 +299,14 @@ fn the_hash_is_of_the_meaning() {
     assert_eq!(hash(&format!("# a comment\n\n{SOUND}")), sound);
     assert_eq!(hash(&with_line(16, "retry = { max = '300s', base = '2000ms' }")), sound);
     assert_eq!(hash(&SOUND.replace('\n', "\r\n")), sound);
-    for (line, change) in [(2, "version = 2"), (14, "timeout = \"11s\""), (16, "retry = [\"2s\"]"), (18, ""), (10, "warn_at = []"), (51, "rejected = { channels = [\"sms\"], template = \"rejected\" }")] {
+    for (line, change) in [
+        (2, "version = 2"),
+        (14, "timeout = \"11s\""),
+        (16, "retry = [\"2s\"]"),
+        (18, ""),
+        (10, "warn_at = []"),
+        (51, "rejected = { channels = [\"sms\"], template = \"rejected\" }"),
+    ] {
         assert_ne!(hash(&with_line(line, change)), sound, "{change}");
     }
     // Pinned in databases: when this changes, every released file counts as edited.
@@ -270,7 +356,9 @@ fn a_set_has_the_newest_and_every_release() {
     assert_eq!(set.newest(Kind::Reissue).id().to_string(), "reissue@1");
     assert_eq!(set.iter().count(), 4);
 
-    let pinned = |version: u32| Workflow::parse(&SHIPPED[0].replace("version = 1\n", &format!("version = {version}\n"))).unwrap();
+    let pinned = |version: u32| {
+        Workflow::parse(&SHIPPED[0].replace("version = 1\n", &format!("version = {version}\n"))).unwrap()
+    };
     set.add_pinned(pinned(9)).unwrap();
     assert_eq!(set.newest(Kind::FirstIssue).version, 2);
     assert_eq!(set.get(&WorkflowId::new("first_issue", 9)).unwrap().version, 9);
@@ -290,11 +378,22 @@ fn a_set_refuses_what_contradicts_between_files() {
     let sound = || vec![found("a.toml", first), found("b.toml", reissue), found("c.toml", change)];
     assert_eq!(refused(vec![]).len(), 3);
     assert_eq!(refused(sound().split_off(1)), ["workflows:1: no workflow for the kind `first_issue`"]);
-    assert_eq!(refused([sound(), vec![found("d.toml", first)]].concat()), ["d.toml:5: `first_issue@1` is also in `a.toml`"]);
+    assert_eq!(
+        refused([sound(), vec![found("d.toml", first)]].concat()),
+        ["d.toml:5: `first_issue@1` is also in `a.toml`"]
+    );
     let rival = first.replace("name = \"first_issue\"", "name = \"fast_issue\"");
-    assert_eq!(refused([sound(), vec![found("d.toml", &rival)]].concat()), ["d.toml:6: kind `first_issue` already has the workflow `first_issue`"]);
-    let moved = first.replace("version = 1\n", "version = 2\n").replace("applies_to = \"first_issue\"", "applies_to = \"reissue\"");
-    assert_eq!(refused([sound(), vec![found("d.toml", &moved)]].concat()), ["d.toml:6: kind `reissue` already has the workflow `reissue`"]);
+    assert_eq!(
+        refused([sound(), vec![found("d.toml", &rival)]].concat()),
+        ["d.toml:6: kind `first_issue` already has the workflow `first_issue`"]
+    );
+    let moved = first
+        .replace("version = 1\n", "version = 2\n")
+        .replace("applies_to = \"first_issue\"", "applies_to = \"reissue\"");
+    assert_eq!(
+        refused([sound(), vec![found("d.toml", &moved)]].concat()),
+        ["d.toml:6: kind `reissue` already has the workflow `reissue`"]
+    );
 }
 
 proptest! {

@@ -167,7 +167,12 @@ fn table<'a, 'i>(parent: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>> 
 fn refuse_unknown<T: JsonSchema>(table: Option<&DeTable<'_>>, findings: &mut Findings<'_>) {
     let Some(table) = table else { return };
     let schema = T::json_schema(&mut SchemaGenerator::default());
-    let known: Vec<&str> = schema.get("properties").and_then(|keys| keys.as_object()).into_iter().flat_map(|keys| keys.keys().map(String::as_str)).collect();
+    let known: Vec<&str> = schema
+        .get("properties")
+        .and_then(|keys| keys.as_object())
+        .into_iter()
+        .flat_map(|keys| keys.keys().map(String::as_str))
+        .collect();
     for key in table.keys() {
         let name: &str = key.get_ref();
         if !known.contains(&name) {

@@ -159,18 +159,37 @@ mod tests {
 
     #[test]
     fn waits() {
-        for (text, millis) in [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("24h", 86_400_000)] {
+        for (text, millis) in [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("2h", 7_200_000), ("24h", 86_400_000)]
+        {
             let wait: Wait = text.parse().unwrap();
             assert_eq!(wait.0, Duration::from_millis(millis), "{text}");
         }
-        for text in ["", "10", "s", "-1s", "+1s", "1.5s", " 1s", "1 s", "1S", "2d", "0s", "0ms", "25h", "99999999999999999999s", "18446744073709551615h", "１s"] {
+        for text in [
+            "",
+            "10",
+            "s",
+            "-1s",
+            "+1s",
+            "1.5s",
+            " 1s",
+            "1 s",
+            "1S",
+            "2d",
+            "0s",
+            "0ms",
+            "25h",
+            "99999999999999999999s",
+            "18446744073709551615h",
+            "１s",
+        ] {
             assert!(text.parse::<Wait>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn retries() {
-        let retry = |text: &str| toml::from_str::<std::collections::BTreeMap<String, Retry>>(&format!("retry = {text}"));
+        let retry =
+            |text: &str| toml::from_str::<std::collections::BTreeMap<String, Retry>>(&format!("retry = {text}"));
         let list = retry("['1s', '5s']").unwrap();
         assert_eq!(list, retry("{ waits = ['1s', '5s'], jitter = 0.2 }").unwrap());
         assert!(retry("{ base = '2s', factor = 2, max = '5m' }").is_ok());
