@@ -18,6 +18,7 @@ pub mod mask;
 pub mod message;
 pub mod photo_check;
 pub mod photo_reason;
+pub mod provider_error;
 pub mod retry;
 pub mod plan;
 pub mod review;

@@ -1,1 +1,20 @@
 //! Clients of the outside systems, the guard around them, and the simulator.
+//!
+//! A stage sees four ports ([`Registry`], [`Face`], [`Sms`], [`Push`]) bundled in [`Providers`]. Behind each is
+//! an HTTP client under a guard (circuit breaker and rate limit), or, for measurements, [`noop`].
+
+mod answer;
+pub mod breaker;
+pub mod guard;
+pub mod http;
+pub mod noop;
+mod ports;
+mod sample;
+
+pub use answer::{
+    FaceAnswer, FaceState, Licence, RegistryAnswer, RetainedPhoto, SmsReport, SmsState,
+};
+pub use ports::{
+    CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms,
+    SmsMessage,
+};

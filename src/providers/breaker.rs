@@ -1,0 +1,420 @@
+//! Circuit breakers (断路器), one per provider and process.
+//!
+//! Closed: calls pass; when within [`BreakerSettings::window`] enough of them failed, it opens. A fault of our
+//! configuration opens it at once. Open: nothing passes for [`BreakerSettings::open_for`], doubled each time the
+//! probe fails. Half open: exactly one call passes as a probe; its answer closes the breaker or opens it again.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::provider_error::Provider;
+use crate::domain::wire::wire_enum;
+
+wire_enum! {
+    /// How a circuit breaker stands.
+    pub enum BreakerState as "breaker state" {
+        /// Calls pass.
+        Closed = "closed",
+        /// Nothing passes.
+        Open = "open",
+        /// One call at a time passes as a probe.
+        HalfOpen = "half_open",
+    }
+}
+
+/// When a breaker opens and for how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BreakerSettings {
+    /// How far back calls count.
+    pub window: Duration,
+    /// Fewer calls than this in the window never open it.
+    pub min_calls: usize,
+    /// The share of failed calls in the window that opens it, `0.0..=1.0`.
+    pub failure_ratio: f64,
+    /// How long it stays open the first time.
+    pub open_for: Duration,
+    /// The longest that doubling makes of it.
+    pub max_open_for: Duration,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(30),
+            min_calls: 20,
+            failure_ratio: 0.5,
+            open_for: Duration::from_secs(5),
+            max_open_for: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What the operations pages show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerReport {
+    /// Whose breaker.
+    pub provider: Provider,
+    /// How it stands.
+    pub state: BreakerState,
+    /// Since when it is not closed.
+    pub opened_at: Option<DateTime<Utc>>,
+}
+
+/// How a call that passed ended, as far as the breaker cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The provider answered, be it with a refusal.
+    Healthy,
+    /// An outage.
+    Outage,
+    /// A fault that repeating cannot mend.
+    Alarm,
+}
+
+/// One circuit breaker.
+#[derive(Debug)]
+pub struct Breaker {
+    settings: BreakerSettings,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Times and failures of the calls in the window; only kept while closed.
+    calls: VecDeque<(Instant, bool)>,
+    failed: usize,
+    open: Option<Open>,
+    /// Raised at each change between open and closed: the answer of a call from before it counts for nothing.
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    since: DateTime<Utc>,
+    until: Instant,
+    length: Duration,
+    probing: bool,
+}
+
+impl Breaker {
+    /// A closed breaker.
+    pub fn new(settings: BreakerSettings) -> Self {
+        let inner = Inner {
+            calls: VecDeque::new(),
+            failed: 0,
+            open: None,
+            generation: 0,
+        };
+        Self {
+            settings,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Lets one call pass.
+    ///
+    /// # Errors
+    /// How long to wait before asking again.
+    pub fn admit(&self, now: Instant) -> Result<Pass<'_>, Duration> {
+        let mut inner = self.lock();
+        if let Some(open) = &mut inner.open {
+            if now < open.until {
+                return Err(open.until - now);
+            }
+            if open.probing {
+                return Err(self.settings.open_for);
+            }
+            open.probing = true;
+        }
+        Ok(Pass {
+            breaker: self,
+            generation: inner.generation,
+            counted: false,
+        })
+    }
+
+    /// The state and since when it is not closed.
+    pub fn state(&self, now: Instant) -> (BreakerState, Option<DateTime<Utc>>) {
+        match self.lock().open {
+            None => (BreakerState::Closed, None),
+            Some(open) if now < open.until => (BreakerState::Open, Some(open.since)),
+            Some(open) => (BreakerState::HalfOpen, Some(open.since)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, verdict: Verdict, generation: u64, now: Instant, wall: DateTime<Utc>) {
+        let mut inner = self.lock();
+        if inner.generation != generation {
+            return;
+        }
+        let failed = verdict != Verdict::Healthy;
+        match inner.open {
+            Some(open) if failed => {
+                let length = (open.length * 2).min(self.settings.max_open_for);
+                inner.open(length, open.since, now);
+            }
+            Some(_) => inner.close(),
+            None => {
+                inner.record(failed, self.settings.window, now);
+                let tripped = inner.calls.len() >= self.settings.min_calls.max(1)
+                    && inner.failed as f64
+                        >= self.settings.failure_ratio * inner.calls.len() as f64;
+                if verdict == Verdict::Alarm || (failed && tripped) {
+                    inner.open(self.settings.open_for, wall, now);
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn record(&mut self, failed: bool, window: Duration, now: Instant) {
+        self.calls.push_back((now, failed));
+        self.failed += usize::from(failed);
+        while let Some(&(at, failed)) = self.calls.front() {
+            if now.saturating_duration_since(at) <= window {
+                break;
+            }
+            self.calls.pop_front();
+            self.failed -= usize::from(failed);
+        }
+    }
+
+    fn open(&mut self, length: Duration, since: DateTime<Utc>, now: Instant) {
+        self.forget();
+        self.open = Some(Open {
+            since,
+            until: now + length,
+            length,
+            probing: false,
+        });
+    }
+
+    fn close(&mut self) {
+        self.forget();
+        self.open = None;
+    }
+
+    fn forget(&mut self) {
+        self.calls.clear();
+        self.failed = 0;
+        self.generation += 1;
+    }
+}
+
+/// The permission for one call. Dropped without a verdict (the caller was interrupted) it counts as no call.
+#[derive(Debug)]
+#[must_use]
+pub struct Pass<'a> {
+    breaker: &'a Breaker,
+    generation: u64,
+    counted: bool,
+}
+
+impl Pass<'_> {
+    /// Counts how the call ended.
+    pub fn end(mut self, verdict: Verdict, now: Instant, wall: DateTime<Utc>) {
+        self.counted = true;
+        self.breaker.count(verdict, self.generation, now, wall);
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            return;
+        }
+        let mut inner = self.breaker.lock();
+        if inner.generation == self.generation
+            && let Some(open) = &mut inner.open
+        {
+            open.probing = false;
+        }
+    }
+}
+
+/// The breakers of all providers.
+#[derive(Debug)]
+pub struct Breakers([Breaker; Provider::ALL.len()]);
+
+impl Breakers {
+    /// All closed.
+    pub fn new(settings: BreakerSettings) -> Self {
+        Self(std::array::from_fn(|_| Breaker::new(settings)))
+    }
+
+    /// The breaker of one provider.
+    pub fn of(&self, provider: Provider) -> &Breaker {
+        let [registry, face, sms, push] = &self.0;
+        match provider {
+            Provider::Registry => registry,
+            Provider::Face => face,
+            Provider::Sms => sms,
+            Provider::Push => push,
+        }
+    }
+
+    /// How all of them stand now.
+    pub fn report(&self) -> Vec<BreakerReport> {
+        let now = Instant::now();
+        let report = |&provider| {
+            let (state, opened_at) = self.of(provider).state(now);
+            BreakerReport {
+                provider,
+                state,
+                opened_at,
+            }
+        };
+        Provider::ALL.iter().map(report).collect()
+    }
+}
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Self::new(BreakerSettings::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    struct Bench {
+        breaker: Breaker,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let settings = BreakerSettings {
+                window: 10 * S,
+                min_calls: 4,
+                failure_ratio: 0.5,
+                open_for: 5 * S,
+                max_open_for: 12 * S,
+            };
+            Self {
+                breaker: Breaker::new(settings),
+                now: Instant::now(),
+            }
+        }
+
+        fn call(&self, verdict: Verdict) {
+            self.breaker
+                .admit(self.now)
+                .unwrap()
+                .end(verdict, self.now, DateTime::UNIX_EPOCH);
+        }
+
+        fn state(&self) -> BreakerState {
+            self.breaker.state(self.now).0
+        }
+    }
+
+    use Verdict::{Alarm, Healthy, Outage};
+
+    #[test]
+    fn opens_at_the_share_of_failures_and_not_before_enough_calls() {
+        let bench = Bench::new();
+        for verdict in [Outage, Outage, Outage] {
+            bench.call(verdict);
+            assert_eq!(bench.state(), BreakerState::Closed);
+        }
+        bench.call(Outage);
+        assert_eq!(bench.state(), BreakerState::Open);
+        assert_eq!(bench.breaker.admit(bench.now + S).unwrap_err(), 4 * S);
+
+        let bench = Bench::new();
+        for _ in 0..20 {
+            for verdict in [Healthy, Healthy, Outage] {
+                bench.call(verdict);
+            }
+        }
+        assert_eq!(bench.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn old_calls_do_not_count() {
+        let mut bench = Bench::new();
+        for _ in 0..3 {
+            bench.call(Outage);
+        }
+        bench.now += 11 * S;
+        bench.call(Outage);
+        assert_eq!(bench.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn an_alarm_opens_at_once() {
+        let bench = Bench::new();
+        bench.call(Alarm);
+        assert_eq!(
+            bench.breaker.state(bench.now),
+            (BreakerState::Open, Some(DateTime::UNIX_EPOCH))
+        );
+    }
+
+    #[test]
+    fn half_open_lets_one_probe_pass_and_its_answer_decides() {
+        let mut bench = Bench::new();
+        bench.call(Alarm);
+        for length in [10 * S, 12 * S, 12 * S] {
+            bench.now += 12 * S;
+            assert_eq!(bench.state(), BreakerState::HalfOpen);
+            let probe = bench.breaker.admit(bench.now).unwrap();
+            for _ in 0..100 {
+                assert!(bench.breaker.admit(bench.now).is_err(), "no stampede");
+            }
+            probe.end(Outage, bench.now, DateTime::UNIX_EPOCH);
+            assert_eq!(
+                bench.breaker.admit(bench.now).unwrap_err(),
+                length,
+                "open for longer, up to the maximum"
+            );
+        }
+        bench.now += 12 * S;
+        bench.call(Healthy);
+        assert_eq!(bench.breaker.state(bench.now), (BreakerState::Closed, None));
+        bench.call(Alarm);
+        assert_eq!(
+            bench.breaker.admit(bench.now).unwrap_err(),
+            5 * S,
+            "the doubling starts anew"
+        );
+    }
+
+    #[test]
+    fn an_interrupted_probe_gives_its_place_back() {
+        let mut bench = Bench::new();
+        bench.call(Alarm);
+        bench.now += 5 * S;
+        drop(bench.breaker.admit(bench.now).unwrap());
+        assert!(bench.breaker.admit(bench.now).is_ok());
+    }
+
+    #[test]
+    fn answers_from_before_a_change_count_for_nothing() {
+        let mut bench = Bench::new();
+        let late = bench.breaker.admit(bench.now).unwrap();
+        let later = bench.breaker.admit(bench.now).unwrap();
+        bench.call(Alarm);
+        bench.now += 5 * S;
+        let _probe = bench.breaker.admit(bench.now).unwrap();
+        late.end(Healthy, bench.now, DateTime::UNIX_EPOCH);
+        assert_eq!(bench.state(), BreakerState::HalfOpen);
+        drop(later);
+        assert!(
+            bench.breaker.admit(bench.now).is_err(),
+            "the probe's place is still taken"
+        );
+    }
+}
