@@ -4,19 +4,19 @@
 //! `application_id`. As it contains `prev_hash`, an edited, removed, inserted or moved event
 //! breaks the chain there. Whoever can write the table can still compute a whole chain anew or cut
 //! off its end; that is what a [checkpoint](super::checkpoint) finds, signed and kept elsewhere.
-
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::io::{self, Write};
-use uuid::Uuid;
+//! Hashes are lower-case hexadecimal text, as stored and shown.
 
 mod verify;
 
-pub use verify::{Break, Head, Tampering, verify_chain, verify_chain_against};
+pub use verify::{Break, Head, Link, Tampering, verify_chain, verify_chain_against};
 
-/// What the first event of every chain follows: 64 zeros in hexadecimal.
-pub const GENESIS: [u8; 32] = [0; 32];
+use super::{event::Actor, ids::ApplicationId};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// What the first event of every chain follows.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The number of the first event of every chain.
 pub const FIRST_SEQ: i64 = 1;
@@ -24,30 +24,28 @@ pub const FIRST_SEQ: i64 = 1;
 /// The largest whole number that RFC 8785 tells from its neighbour.
 const MAX_EXACT: u64 = 1 << 53;
 
-/// One event, before it has a hash. Borrowed: it is built, hashed and dropped for each event.
+/// One event, before it has a hash.
 #[derive(Debug, Clone, Copy)]
 pub struct ChainEvent<'a> {
     /// Whose chain.
-    pub application_id: Uuid,
+    pub application_id: ApplicationId,
     /// From [`FIRST_SEQ`], without gaps.
     pub seq: i64,
     /// Counts in microseconds, like the databases; what is finer is cut off.
     pub at: DateTime<Utc>,
     /// The wire name of the event type.
     pub kind: &'a str,
-    /// `system`, `upstream`, `reviewer` or `operator`.
-    pub actor_kind: &'a str,
-    /// Who exactly.
-    pub actor_id: &'a str,
+    /// Who did it.
+    pub actor: &'a Actor,
     /// The stage's wire name, where there is one.
     pub stage: Option<&'a str>,
-    /// Details without personal data. Whole numbers up to ±2^53; larger ones travel as strings.
-    pub data: &'a Value,
+    /// Details, exactly as [`canonical_data`] wrote them.
+    pub data: &'a str,
 }
 
-/// Why an event cannot be hashed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HashError {
+/// Why details cannot go into the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DataError {
     /// The canonical form could not tell this number from another one.
     #[error("audit data holds a whole number beyond 2^53; send it as a string")]
     InexactNumber,
@@ -56,101 +54,49 @@ pub enum HashError {
     NotCanonical,
 }
 
-/// An event as it is stored and returned, with its links.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredEvent {
-    /// Whose chain.
-    pub application_id: Uuid,
-    /// Number within the chain.
-    pub seq: i64,
-    /// When, in microseconds.
-    pub at: DateTime<Utc>,
-    /// The wire name of the event type.
-    pub kind: String,
-    /// The kind of actor.
-    pub actor_kind: String,
-    /// Who exactly.
-    pub actor_id: String,
-    /// The stage's wire name.
-    pub stage: Option<String>,
-    /// Details.
-    pub data: Value,
-    /// The hash of the event before it, or [`GENESIS`].
-    pub prev_hash: [u8; 32],
-    /// This event's own hash.
-    pub hash: [u8; 32],
-}
-
-impl StoredEvent {
-    /// The part that is hashed.
-    pub fn event(&self) -> ChainEvent<'_> {
-        ChainEvent {
-            application_id: self.application_id,
-            seq: self.seq,
-            at: self.at,
-            kind: &self.kind,
-            actor_kind: &self.actor_kind,
-            actor_id: &self.actor_id,
-            stage: self.stage.as_deref(),
-            data: &self.data,
-        }
+/// The RFC 8785 text of an event's details, which is what is stored and hashed. Whole numbers go up
+/// to ±2^53.
+pub fn canonical_data(data: &Value) -> Result<String, DataError> {
+    if !is_exact(data) {
+        return Err(DataError::InexactNumber);
     }
-
-    /// Whether the hash is that of the contents, were the event's number `seq`.
-    fn is_itself_as(&self, seq: i64) -> bool {
-        hash(
-            &ChainEvent {
-                seq,
-                ..self.event()
-            },
-            &self.prev_hash,
-        )
-        .is_ok_and(|hash| hash == self.hash)
-    }
+    serde_json_canonicalizer::to_string(data).map_err(|_| DataError::NotCanonical)
 }
 
 /// The hash of an event that follows the one with `prev_hash`. A few microseconds.
-pub fn hash(event: &ChainEvent<'_>, prev_hash: &[u8; 32]) -> Result<[u8; 32], HashError> {
-    if !is_exact(event.data) {
-        return Err(HashError::InexactNumber);
-    }
-    let bytes = canonical(event, prev_hash).map_err(|_| HashError::NotCanonical)?;
-    Ok(Sha256::digest(bytes).into())
+pub fn hash(event: &ChainEvent<'_>, prev_hash: &str) -> String {
+    hex::encode(Sha256::digest(canonical(event, prev_hash)))
 }
 
-/// The RFC 8785 form. The outer object has fixed ASCII keys and is written in their order; only
-/// the data needs the general (and slower) canonicaliser.
-fn canonical(event: &ChainEvent<'_>, prev_hash: &[u8; 32]) -> io::Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(512);
-    out.write_all(br#"{"actor":{"id":"#)?;
-    serde_json::to_writer(&mut out, event.actor_id)?;
-    out.write_all(br#","kind":"#)?;
-    serde_json::to_writer(&mut out, event.actor_kind)?;
+/// The RFC 8785 form. All keys are fixed and ASCII and the data is canonical already, so that
+/// writing them in their order is enough.
+fn canonical(event: &ChainEvent<'_>, prev_hash: &str) -> String {
+    let ChainEvent {
+        application_id,
+        seq,
+        data,
+        ..
+    } = event;
     let at = event.at.to_rfc3339_opts(SecondsFormat::Micros, true);
-    write!(
-        out,
-        r#"}},"application_id":"{}","at":"{at}","data":"#,
-        event.application_id
-    )?;
-    serde_json_canonicalizer::to_writer(event.data, &mut out)?;
-    let prev = hex::encode(prev_hash);
-    write!(out, r#","prev_hash":"{prev}","seq":{},"stage":"#, event.seq)?;
-    serde_json::to_writer(&mut out, &event.stage)?;
-    out.write_all(br#","type":"#)?;
-    serde_json::to_writer(&mut out, event.kind)?;
-    out.write_all(b"}")?;
-    Ok(out)
+    let [actor_id, actor_kind] = [event.actor.id.as_str(), event.actor.kind.as_str()].map(quoted);
+    let [prev_hash, kind] = [prev_hash, event.kind].map(quoted);
+    let stage = event.stage.map_or_else(|| "null".to_owned(), quoted);
+    format!(
+        r#"{{"actor":{{"id":{actor_id},"kind":{actor_kind}}},"application_id":"{application_id}","at":"{at}","data":{data},"prev_hash":{prev_hash},"seq":{seq},"stage":{stage},"type":{kind}}}"#
+    )
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// Whether every whole number survives RFC 8785, which knows only double precision.
 fn is_exact(value: &Value) -> bool {
     match value {
-        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-            (None, None) => true,
-            (unsigned, signed) => unsigned
-                .or(signed.map(i64::unsigned_abs))
-                .is_some_and(|size| size <= MAX_EXACT),
-        },
+        Value::Number(number) => {
+            let size = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
+            size.is_none_or(|size| size <= MAX_EXACT)
+        }
         Value::Array(items) => items.iter().all(is_exact),
         Value::Object(fields) => fields.values().all(is_exact),
         Value::Null | Value::Bool(_) | Value::String(_) => true,
@@ -158,81 +104,76 @@ fn is_exact(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::domain::event::ActorKind;
     use serde_json::json;
+    use uuid::Uuid;
 
-    pub(in crate::domain::audit) const APPLICATION: Uuid =
-        Uuid::from_u128(0x0192_7b1e_0000_7000_8000_0000_0000_0001);
-
-    pub(in crate::domain::audit) fn chain(length: i64) -> Vec<StoredEvent> {
-        let mut prev_hash = GENESIS;
-        (FIRST_SEQ..FIRST_SEQ + length)
-            .map(|seq| {
-                let mut event = StoredEvent {
-                    application_id: APPLICATION,
-                    seq,
-                    at: DateTime::from_timestamp(1_700_000_000 + seq, 0).unwrap(),
-                    kind: "stage.completed".to_owned(),
-                    actor_kind: "system".to_owned(),
-                    actor_id: "worker".to_owned(),
-                    stage: (seq % 2 == 0).then(|| "generation".to_owned()),
-                    data: json!({"attempt": seq, "outcome": "passed"}),
-                    prev_hash,
-                    hash: GENESIS,
-                };
-                seal(&mut event);
-                prev_hash = event.hash;
-                event
-            })
-            .collect()
-    }
-
-    pub(in crate::domain::audit) fn seal(event: &mut StoredEvent) {
-        event.hash = hash(&event.event(), &event.prev_hash).unwrap();
+    fn event<'a>(actor: &'a Actor, data: &'a str) -> ChainEvent<'a> {
+        ChainEvent {
+            application_id: ApplicationId(Uuid::from_u128(1)),
+            seq: 7,
+            at: DateTime::from_timestamp(1_700_000_000, 123_456_789).unwrap(),
+            kind: "stage_completed",
+            actor,
+            stage: Some("generation"),
+            data,
+        }
     }
 
     #[test]
     fn the_hash_is_that_of_the_canonical_json() {
-        let event = StoredEvent {
-            at: DateTime::from_timestamp(1_700_000_000, 123_456_789).unwrap(),
-            actor_id: "名\"\u{1}\n\u{7f}".to_owned(),
-            data: json!({"b": [1, 2.5, -0.0, 1e30], "a": {"\u{fb33}": null, "😀": true, "€": "x"}}),
-            ..chain(1).remove(0)
-        };
-        let whole = json!({
-            "application_id": APPLICATION, "seq": 1, "at": "2023-11-14T22:13:20.123456Z",
-            "type": event.kind, "actor": {"kind": event.actor_kind, "id": event.actor_id},
-            "stage": event.stage, "data": event.data, "prev_hash": "0".repeat(64),
+        let actor = Actor::new(ActorKind::Reviewer, "名\"\\\u{1}\n\u{7f}");
+        let data =
+            json!({"b": [1, 2.5, -0.0, 1e30], "a": {"\u{fb33}": null, "😀": true, "€": "x"}});
+        let text = canonical_data(&data).unwrap();
+        let event = event(&actor, &text);
+        let mut whole = json!({
+            "application_id": event.application_id, "seq": 7, "at": "2023-11-14T22:13:20.123456Z",
+            "type": "stage_completed", "actor": actor, "stage": "generation", "data": data, "prev_hash": GENESIS,
         });
         let expected = serde_json_canonicalizer::to_string(&whole).unwrap();
-        let got = String::from_utf8(canonical(&event.event(), &GENESIS).unwrap()).unwrap();
-        assert_eq!(got, expected);
-        let digest: [u8; 32] = Sha256::digest(expected).into();
-        assert_eq!(hash(&event.event(), &GENESIS), Ok(digest));
-    }
-
-    #[test]
-    fn the_hash_never_changes_between_versions() {
-        let hashes: Vec<String> = chain(2)
-            .iter()
-            .map(|event| hex::encode(event.hash))
-            .collect();
+        assert_eq!(canonical(&event, GENESIS), expected);
+        assert_eq!(hash(&event, GENESIS), hex::encode(Sha256::digest(expected)));
+        whole["stage"] = Value::Null;
+        let expected = serde_json_canonicalizer::to_string(&whole).unwrap();
         assert_eq!(
-            hashes,
-            [
-                "2b447dcb8357975b2ce9eac1bc003518880c468898aac69693fdd8f219578b34",
-                "d90835dbeb442203ea5dba33b3f5e33a4101ec1e97c6c2717f60914af5496e57"
-            ]
+            canonical(
+                &ChainEvent {
+                    stage: None,
+                    ..event
+                },
+                GENESIS
+            ),
+            expected
         );
     }
 
     #[test]
-    fn what_the_databases_change_is_not_hashed() {
-        let mut event = chain(1).remove(0);
-        event.at += chrono::TimeDelta::nanoseconds(999);
-        event.data = serde_json::from_str(r#"{"outcome":"passed", "attempt":1.0}"#).unwrap();
-        assert!(event.is_itself_as(1));
+    fn the_hash_never_changes_between_versions() {
+        let actor = Actor::system();
+        let first = hash(&event(&actor, r#"{"attempt":1}"#), GENESIS);
+        assert_eq!(
+            first,
+            "2b78d74fad64b08444a536ee2b09faacab58a2a93d49e418bd3233fbeb1c2498"
+        );
+        assert_eq!(
+            hash(&event(&actor, "{}"), &first),
+            "a82a7f2a0af43c72dbdaac9eb4ede3017e223d07367b6bdf0d2adce9e2a72e42"
+        );
+    }
+
+    #[test]
+    fn time_counts_in_microseconds() {
+        let actor = Actor::system();
+        let event = event(&actor, "{}");
+        let later = |nanoseconds| ChainEvent {
+            at: event.at + chrono::TimeDelta::nanoseconds(nanoseconds),
+            ..event
+        };
+        assert_eq!(hash(&later(210), GENESIS), hash(&event, GENESIS));
+        assert_ne!(hash(&later(1000), GENESIS), hash(&event, GENESIS));
     }
 
     #[test]
@@ -245,13 +186,9 @@ pub(super) mod tests {
             (json!({"a": [9_007_199_254_740_993_i64]}), false),
             (json!(-9_007_199_254_740_993_i64), false),
             (json!(u64::MAX), false),
+            (json!(i64::MIN), false),
         ] {
-            let event = StoredEvent {
-                data,
-                ..chain(1).remove(0)
-            };
-            let result = hash(&event.event(), &GENESIS);
-            assert_eq!(result.is_ok(), fits, "{:?}", event.data);
+            assert_eq!(canonical_data(&data).is_ok(), fits, "{data}");
         }
     }
 }

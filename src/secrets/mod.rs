@@ -14,5 +14,5 @@ pub use api_key::{ApiKey, ApiKeyError, digests_match};
 pub use checkpoint::{CheckpointSigner, Jwk, SignatureError};
 pub use file::KeyFileError;
 pub use material::KeyMaterial;
-pub use sealer::{Context, DataKey, SealError, Sealed, Sealer, WrappedKey};
+pub use sealer::{Context, DataKey, SealError, Sealer, WrappedKey};
 pub use webhook::{WebhookSecret, WebhookSecretError};

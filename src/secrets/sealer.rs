@@ -6,6 +6,7 @@
 //! wrapping the data key again ([`Sealer::rewrap`]), never decrypting the record.
 
 use super::key::{Key, fill_random, hmac};
+use crate::domain::decision::SealedRecord;
 use aes_gcm::{
     Aes256Gcm, Nonce,
     aead::{Aead, KeyInit, Payload},
@@ -74,17 +75,6 @@ pub struct WrappedKey {
     pub key_id: String,
     /// 76 bytes: salt, nonce, encrypted key, tag.
     pub bytes: Vec<u8>,
-}
-
-/// A sealed record: three columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
-    /// The master key's id.
-    pub key_id: String,
-    /// The record's data key, encrypted under that master key.
-    pub wrapped_key: Vec<u8>,
-    /// The record as JSON, encrypted under the data key.
-    pub ciphertext: Vec<u8>,
 }
 
 struct MasterKey {
@@ -197,7 +187,7 @@ impl Sealer {
         column: &str,
         row: &str,
         record: &T,
-    ) -> Result<Sealed, SealError> {
+    ) -> Result<SealedRecord, SealError> {
         let json = serde_json::to_vec(record)
             .map(Zeroizing::new)
             .map_err(|_| SealError::Unsealable {
@@ -205,7 +195,7 @@ impl Sealer {
             })?;
         let (key, wrapped) = self.new_data_key(table, row)?;
         let ciphertext = self.seal(&key, &json, &Context { table, column, row })?;
-        Ok(Sealed {
+        Ok(SealedRecord {
             key_id: wrapped.key_id,
             wrapped_key: wrapped.bytes,
             ciphertext,
@@ -218,7 +208,7 @@ impl Sealer {
         table: &str,
         column: &str,
         row: &str,
-        sealed: &Sealed,
+        sealed: &SealedRecord,
     ) -> Result<T, SealError> {
         let bytes = self.unwrap_parts(&sealed.key_id, &sealed.wrapped_key, table, row)?;
         let key = DataKey(Aes256Gcm::new(&(*bytes).into()));
@@ -401,7 +391,7 @@ mod tests {
         let other = sealer
             .seal_record("applicants", "record", "1", &"y")
             .unwrap();
-        let mixed = Sealed {
+        let mixed = SealedRecord {
             wrapped_key: other.wrapped_key,
             ..sealed
         };

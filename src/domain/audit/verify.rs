@@ -1,15 +1,33 @@
 //! Finds the first bad event of a chain and says what was done to it.
 
-use super::{FIRST_SEQ, GENESIS, StoredEvent};
-use uuid::Uuid;
+use super::{ChainEvent, FIRST_SEQ, GENESIS, hash};
+use crate::domain::ids::ApplicationId;
+
+/// An event of the log with its links, as read from the store.
+#[derive(Debug, Clone, Copy)]
+pub struct Link<'a> {
+    /// The contents.
+    pub event: ChainEvent<'a>,
+    /// The hash of the event before it, or [`GENESIS`].
+    pub prev_hash: &'a str,
+    /// Its own hash.
+    pub hash: &'a str,
+}
+
+impl Link<'_> {
+    /// Whether the hash is that of the contents, were the event's number `seq`.
+    fn is_itself_as(&self, seq: i64) -> bool {
+        hash(&ChainEvent { seq, ..self.event }, self.prev_hash) == self.hash
+    }
+}
 
 /// The last event of an intact chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Its number, which is also the chain's length.
     pub seq: i64,
     /// Its hash.
-    pub hash: [u8; 32],
+    pub hash: String,
 }
 
 /// What happened to the log, as far as it can be told.
@@ -43,7 +61,7 @@ pub enum Tampering {
 #[error("event {seq} of application `{application_id}` {reason}")]
 pub struct Break {
     /// Whose chain.
-    pub application_id: Uuid,
+    pub application_id: ApplicationId,
     /// The number of the first bad (or missing) event.
     pub seq: i64,
     /// What happened to it.
@@ -51,39 +69,35 @@ pub struct Break {
 }
 
 /// Verifies the events of one application, as read in the order of `seq`.
-pub fn verify_chain(application_id: Uuid, events: &[StoredEvent]) -> Result<Head, Break> {
+pub fn verify_chain(application_id: ApplicationId, events: &[Link<'_>]) -> Result<Head, Break> {
     let broken = |(seq, reason)| Break {
         application_id,
         seq,
         reason,
     };
-    let mut head = Head {
-        seq: FIRST_SEQ - 1,
-        hash: GENESIS,
-    };
-    for (at, event) in events.iter().enumerate() {
-        let seq = head.seq + 1;
-        let follows = event.seq == seq && event.prev_hash == head.hash;
-        if event.application_id != application_id || !follows || !event.is_itself_as(seq) {
+    let (mut seq, mut prev_hash) = (FIRST_SEQ - 1, GENESIS);
+    for (at, link) in events.iter().enumerate() {
+        seq += 1;
+        let follows = link.event.seq == seq && link.prev_hash == prev_hash;
+        if link.event.application_id != application_id || !follows || !link.is_itself_as(seq) {
             return Err(broken(diagnose(application_id, events, at, seq)));
         }
-        head = Head {
-            seq,
-            hash: event.hash,
-        };
+        prev_hash = link.hash;
     }
     if events.is_empty() {
-        Err(broken((FIRST_SEQ, Tampering::Missing)))
-    } else {
-        Ok(head)
+        return Err(broken((FIRST_SEQ, Tampering::Missing)));
     }
+    Ok(Head {
+        seq,
+        hash: prev_hash.to_owned(),
+    })
 }
 
 /// Verifies a chain and that it still contains the event that a checkpoint saw as its head.
 pub fn verify_chain_against(
-    application_id: Uuid,
-    events: &[StoredEvent],
-    checkpointed: Head,
+    application_id: ApplicationId,
+    events: &[Link<'_>],
+    checkpointed: &Head,
 ) -> Result<Head, Break> {
     let head = verify_chain(application_id, events)?;
     let broken = |seq, reason| {
@@ -96,8 +110,11 @@ pub fn verify_chain_against(
     if head.seq < checkpointed.seq {
         return broken(head.seq + 1, Tampering::CutOff);
     }
-    match events.iter().find(|event| event.seq == checkpointed.seq) {
-        Some(event) if event.hash == checkpointed.hash => Ok(head),
+    match events
+        .iter()
+        .find(|link| link.event.seq == checkpointed.seq)
+    {
+        Some(link) if link.hash == checkpointed.hash => Ok(head),
         _ => broken(checkpointed.seq, Tampering::Rewritten),
     }
 }
@@ -105,22 +122,23 @@ pub fn verify_chain_against(
 /// Says which event is the bad one and what was done, for the first event that does not fit.
 /// `events[at]` should have had the number `seq`. An event whose hash fits another number is
 /// genuine and was moved, which tells a removal from an edit even after renumbering.
-fn diagnose(application_id: Uuid, events: &[StoredEvent], at: usize, seq: i64) -> (i64, Tampering) {
-    let rest = events.get(at..).unwrap_or_default();
-    let Some((event, later)) = rest.split_first() else {
+fn diagnose(
+    application_id: ApplicationId,
+    events: &[Link<'_>],
+    at: usize,
+    seq: i64,
+) -> (i64, Tampering) {
+    let Some((link, later)) = events.get(at..).and_then(<[_]>::split_first) else {
         return (seq, Tampering::Missing);
     };
-    let belongs_at = |event: &StoredEvent| {
-        (FIRST_SEQ..=seq + rest.len() as i64).find(|n| event.is_itself_as(*n))
-    };
-    if event.application_id != application_id {
+    if link.event.application_id != application_id {
         return (seq, Tampering::Inserted);
     }
-    if event.seq < seq {
-        return (event.seq, Tampering::Inserted);
+    if link.event.seq < seq {
+        return (link.event.seq, Tampering::Inserted);
     }
-    if event.seq > seq {
-        let elsewhere = later.iter().any(|other| other.seq == seq);
+    if link.event.seq > seq {
+        let elsewhere = later.iter().any(|other| other.event.seq == seq);
         return (
             seq,
             if elsewhere {
@@ -130,21 +148,26 @@ fn diagnose(application_id: Uuid, events: &[StoredEvent], at: usize, seq: i64) -
             },
         );
     }
-    match belongs_at(event) {
+    // Removing many and renumbering leaves numbers beyond the present length; those read "edited".
+    let numbers = FIRST_SEQ..=FIRST_SEQ.saturating_add_unsigned(2 * events.len() as u64);
+    match numbers
+        .into_iter()
+        .find(|number| link.is_itself_as(*number))
+    {
         // Genuine and in its place, but what stands before it is not what it followed.
         Some(own) if own == seq => ((seq - 1).max(FIRST_SEQ), Tampering::Edited),
         // Its place is taken: by an event that was put in front of it, or it is a copy.
         Some(own) if own < seq => {
             let copied = events
                 .iter()
-                .any(|other| other.seq == own && other.hash == event.hash);
+                .any(|other| other.event.seq == own && other.hash == link.hash);
             (if copied { seq } else { own }, Tampering::Inserted)
         }
         Some(_) if later.iter().any(|other| other.is_itself_as(seq)) => (seq, Tampering::Swapped),
         Some(_) => (seq, Tampering::Removed),
         None if later
             .first()
-            .is_some_and(|next| next.seq != seq && next.is_itself_as(seq)) =>
+            .is_some_and(|next| next.event.seq != seq && next.is_itself_as(seq)) =>
         {
             (seq, Tampering::Inserted)
         }
@@ -154,86 +177,153 @@ fn diagnose(application_id: Uuid, events: &[StoredEvent], at: usize, seq: i64) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{APPLICATION, chain, seal};
     use super::*;
+    use crate::domain::event::{Actor, ActorKind};
+    use chrono::{DateTime, TimeDelta, Utc};
     use proptest::prelude::*;
-    use serde_json::json;
+    use uuid::Uuid;
 
-    fn renumber(events: &mut [StoredEvent]) {
+    const APPLICATION: ApplicationId = ApplicationId(Uuid::from_u128(1));
+
+    /// An event that can be tampered with.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Stored {
+        application_id: ApplicationId,
+        seq: i64,
+        at: DateTime<Utc>,
+        kind: String,
+        actor: Actor,
+        stage: Option<String>,
+        data: String,
+        prev_hash: String,
+        hash: String,
+    }
+
+    impl Stored {
+        fn link(&self) -> Link<'_> {
+            let event = ChainEvent {
+                application_id: self.application_id,
+                seq: self.seq,
+                at: self.at,
+                kind: &self.kind,
+                actor: &self.actor,
+                stage: self.stage.as_deref(),
+                data: &self.data,
+            };
+            Link {
+                event,
+                prev_hash: &self.prev_hash,
+                hash: &self.hash,
+            }
+        }
+
+        fn seal(&mut self) {
+            self.hash = hash(&self.link().event, &self.prev_hash);
+        }
+    }
+
+    fn chain(length: i64) -> Vec<Stored> {
+        let mut prev_hash = GENESIS.to_owned();
+        let mut one = |seq| {
+            let mut event = Stored {
+                application_id: APPLICATION,
+                seq,
+                at: DateTime::from_timestamp(1_700_000_000 + seq, 0).unwrap(),
+                kind: "stage_completed".to_owned(),
+                actor: Actor::system(),
+                stage: (seq % 2 == 0).then(|| "generation".to_owned()),
+                data: format!(r#"{{"attempt":{seq}}}"#),
+                prev_hash: prev_hash.clone(),
+                hash: String::new(),
+            };
+            event.seal();
+            prev_hash.clone_from(&event.hash);
+            event
+        };
+        (FIRST_SEQ..FIRST_SEQ + length).map(&mut one).collect()
+    }
+
+    fn renumber(events: &mut [Stored]) {
         for (seq, event) in (FIRST_SEQ..).zip(events) {
             event.seq = seq;
         }
     }
 
-    fn verdict(events: &[StoredEvent]) -> (i64, Tampering) {
-        let found = verify_chain(APPLICATION, events).unwrap_err();
-        (found.seq, found.reason)
+    fn head(events: &[Stored], seq: i64) -> Head {
+        let event = events.iter().find(|event| event.seq == seq).unwrap();
+        Head {
+            seq,
+            hash: event.hash.clone(),
+        }
+    }
+
+    fn verify(events: &[Stored], checkpointed: Option<&Head>) -> Result<Head, (i64, Tampering)> {
+        let links: Vec<Link<'_>> = events.iter().map(Stored::link).collect();
+        match checkpointed {
+            Some(head) => verify_chain_against(APPLICATION, &links, head),
+            None => verify_chain(APPLICATION, &links),
+        }
+        .map_err(|found| (found.seq, found.reason))
     }
 
     #[test]
     fn an_intact_chain_gives_its_head() {
         let events = chain(5);
-        let head = Head {
-            seq: 5,
-            hash: events[4].hash,
-        };
-        assert_eq!(verify_chain(APPLICATION, &events), Ok(head));
-        assert_eq!(verdict(&[]), (1, Tampering::Missing));
+        assert_eq!(verify(&events, None), Ok(head(&events, 5)));
+        assert_eq!(verify(&[], None), Err((1, Tampering::Missing)));
     }
 
     #[test]
     fn each_kind_of_tampering_is_named() {
-        type Change = fn(&mut Vec<StoredEvent>);
-        let cases: [(&str, Change, (i64, Tampering)); 16] = [
-            ("edited", |c| c[2].data = json!({}), (3, Tampering::Edited)),
-            ("hash edited", |c| c[2].hash[0] ^= 1, (3, Tampering::Edited)),
+        use Tampering::{Edited, Inserted, Removed, Swapped};
+        type Change = fn(&mut Vec<Stored>);
+        let cases: [(&str, Change, (i64, Tampering)); 17] = [
+            ("edited", |c| c[2].data = "{}".to_owned(), (3, Edited)),
+            (
+                "written otherwise",
+                |c| c[2].data = r#"{"attempt": 3}"#.to_owned(),
+                (3, Edited),
+            ),
+            (
+                "hash edited",
+                |c| c[2].hash.replace_range(..1, "x"),
+                (3, Edited),
+            ),
             (
                 "link edited",
-                |c| c[2].prev_hash[0] ^= 1,
-                (3, Tampering::Edited),
+                |c| c[2].prev_hash = GENESIS.to_owned(),
+                (3, Edited),
             ),
             (
                 "edited and hashed anew",
                 |c| {
                     c[2].kind.push('x');
-                    seal(&mut c[2]);
+                    c[2].seal();
                 },
-                (3, Tampering::Edited),
+                (3, Edited),
             ),
             (
                 "first edited and hashed anew",
                 |c| {
                     c[0].kind.push('x');
-                    seal(&mut c[0]);
+                    c[0].seal();
                 },
-                (1, Tampering::Edited),
+                (1, Edited),
             ),
             (
                 "last edited",
                 |c| c[4].stage = Some(String::new()),
-                (5, Tampering::Edited),
+                (5, Edited),
             ),
-            (
-                "removed",
-                |c| {
-                    c.remove(2);
-                },
-                (3, Tampering::Removed),
-            ),
-            (
-                "first removed",
-                |c| {
-                    c.remove(0);
-                },
-                (1, Tampering::Removed),
-            ),
+            ("removed", |c| drop(c.remove(2)), (3, Removed)),
+            ("first removed", |c| drop(c.remove(0)), (1, Removed)),
             (
                 "removed and renumbered",
                 |c| {
                     c.remove(2);
                     renumber(c);
                 },
-                (3, Tampering::Removed),
+                (3, Removed),
             ),
             (
                 "two removed and renumbered",
@@ -241,111 +331,102 @@ mod tests {
                     c.drain(1..3);
                     renumber(c);
                 },
-                (2, Tampering::Removed),
+                (2, Removed),
             ),
             (
                 "inserted",
                 |c| {
-                    let mut e = c[2].clone();
-                    e.kind.push('x');
-                    c.insert(3, e);
+                    let mut forged = c[2].clone();
+                    forged.kind.push('x');
+                    c.insert(3, forged);
                 },
-                (3, Tampering::Inserted),
+                (3, Inserted),
             ),
             (
-                "inserted and renumbered",
+                "copied and renumbered",
                 |c| {
-                    let e = c[0].clone();
-                    c.insert(2, e);
+                    c.insert(2, c[0].clone());
                     renumber(c);
                 },
-                (3, Tampering::Inserted),
+                (3, Inserted),
             ),
             (
                 "forged, inserted and renumbered",
                 |c| {
-                    let mut e = c[2].clone();
-                    e.kind.push('x');
-                    seal(&mut e);
-                    c.insert(2, e);
+                    let mut forged = c[2].clone();
+                    forged.kind.push('x');
+                    forged.seal();
+                    c.insert(2, forged);
                     renumber(c);
                 },
-                (3, Tampering::Inserted),
+                (3, Inserted),
             ),
-            ("swapped", |c| c.swap(1, 3), (2, Tampering::Swapped)),
+            ("swapped", |c| c.swap(1, 3), (2, Swapped)),
             (
                 "swapped and renumbered",
                 |c| {
                     c.swap(1, 3);
                     renumber(c);
                 },
-                (2, Tampering::Swapped),
+                (2, Swapped),
             ),
             (
                 "another application's",
-                |c| c[2].application_id = Uuid::nil(),
-                (3, Tampering::Inserted),
+                |c| c[2].application_id = ApplicationId(Uuid::nil()),
+                (3, Inserted),
             ),
         ];
         for (name, change, expected) in cases {
             let mut events = chain(5);
             change(&mut events);
-            assert_eq!(verdict(&events), expected, "{name}");
+            assert_eq!(verify(&events, None), Err(expected), "{name}");
         }
     }
 
     #[test]
     fn a_checkpointed_head_finds_what_the_chain_alone_cannot() {
         let events = chain(5);
-        let head = |seq: i64| Head {
-            seq,
-            hash: events[seq as usize - 1].hash,
-        };
-        let against = |events: &[StoredEvent], seq| {
-            verify_chain_against(APPLICATION, events, head(seq))
-                .map_err(|found| (found.seq, found.reason))
-        };
-        assert_eq!(against(&events, 5), Ok(head(5)));
-        assert_eq!(against(&events, 3), Ok(head(5)));
-        assert_eq!(against(&events[..3], 5), Err((4, Tampering::CutOff)));
-        assert_eq!(against(&[], 5), Err((1, Tampering::Missing)));
+        let last = head(&events, 5);
+        assert_eq!(verify(&events, Some(&last)), Ok(last.clone()));
+        assert_eq!(verify(&events, Some(&head(&events, 3))), Ok(last.clone()));
+        assert_eq!(
+            verify(&events[..3], Some(&last)),
+            Err((4, Tampering::CutOff))
+        );
+        assert_eq!(verify(&[], Some(&last)), Err((1, Tampering::Missing)));
         let mut forged = chain(5);
-        let mut prev = GENESIS;
+        let mut prev_hash = GENESIS.to_owned();
         for event in &mut forged {
-            event.actor_id = "nobody".to_owned();
-            event.prev_hash = prev;
-            seal(event);
-            prev = event.hash;
+            event.actor = Actor::new(ActorKind::System, "nobody");
+            event.prev_hash = prev_hash;
+            event.seal();
+            prev_hash = event.hash.clone();
         }
-        assert!(verify_chain(APPLICATION, &forged).is_ok());
-        assert_eq!(against(&forged, 4), Err((4, Tampering::Rewritten)));
+        assert!(verify(&forged, None).is_ok());
+        assert_eq!(
+            verify(&forged, Some(&head(&events, 4))),
+            Err((4, Tampering::Rewritten))
+        );
     }
 
     /// One change to a chain, whatever it is.
-    fn tamper(events: &mut Vec<StoredEvent>, what: u8, a: usize, b: usize, renumbered: bool) {
+    fn tamper(events: &mut Vec<Stored>, what: u8, a: usize, b: usize, renumbered: bool) {
         match what {
             0 => events[a].kind.push('x'),
-            1 => events[a].actor_id.push('x'),
-            2 => events[a].actor_kind.push('x'),
+            1 => events[a].actor.id.push('x'),
+            2 => events[a].actor.kind = ActorKind::Operator,
             3 => events[a].stage = Some("other".to_owned()),
-            4 => events[a].at += chrono::TimeDelta::microseconds(1),
-            5 => events[a].data["attempt"] = json!(-1),
-            6 => events[a].hash[b] ^= 1,
-            7 => events[a].prev_hash[b] ^= 1,
+            4 => events[a].at += TimeDelta::microseconds(1),
+            5 => events[a].data.insert(1, ' '),
+            6 => events[a].hash.replace_range(b..=b, "x"),
+            7 => events[a].prev_hash.replace_range(b..=b, "x"),
             8 => events[a].seq += 1,
-            9 => {
-                events.remove(a);
-            }
-            10 => {
-                let copy = events[a].clone();
-                events.insert(b.min(events.len()), copy);
-            }
+            9 => drop(events.remove(a)),
+            10 => events.insert(b, events[a].clone()),
             11 => events.swap(a, b),
             _ => {
-                let mut copy = events[a].clone();
-                copy.kind.push('x');
-                seal(&mut copy);
-                events[a] = copy;
+                events[a].kind.push('x');
+                events[a].seal();
             }
         }
         if renumbered {
@@ -364,20 +445,17 @@ mod tests {
             let (a, b) = (a.index(events.len()), b.index(events.len()));
             tamper(&mut events, what, a, b, renumbered);
             prop_assume!(events != intact);
-            let last = intact.last().unwrap();
-            let head = Head { seq: last.seq, hash: last.hash };
-            let found = verify_chain_against(APPLICATION, &events, head);
+            let found = verify(&events, Some(&head(&intact, length)));
             prop_assert!(found.is_err());
-            prop_assert!(found.unwrap_err().seq <= length + 1);
+            prop_assert!(found.unwrap_err().0 <= length + 1);
         }
 
         #[test]
         fn any_truncation_is_found(length in 1i64..12, kept in any::<prop::sample::Index>()) {
             let events = chain(length);
             let kept = kept.index(events.len());
-            let head = Head { seq: length, hash: events[length as usize - 1].hash };
-            let found = verify_chain_against(APPLICATION, &events[..kept], head).unwrap_err();
-            prop_assert_eq!(found.seq, kept as i64 + 1);
+            let (seq, _) = verify(&events[..kept], Some(&head(&events, length))).unwrap_err();
+            prop_assert_eq!(seq, kept as i64 + 1);
         }
     }
 }
