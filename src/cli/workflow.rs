@@ -158,12 +158,12 @@ fn show(workflow: &Workflow) -> String {
     ]);
     for (stage, rule) in &workflow.stages {
         let on: Vec<String> = rule.on.iter().map(|(outcome, target)| format!("{outcome} → {target}")).collect();
-        let retries = std::time::Duration::from_secs(rule.retry.total_worst(rule.attempts).as_secs());
+        let retries = rule.retry.total_worst(rule.attempts).as_secs().div_ceil(60);
         table.add_row([
             stage.to_string(),
             format_duration(rule.timeout),
             rule.attempts.to_string(),
-            format_duration(retries),
+            format!("{retries}m"),
             rule.concurrency.to_string(),
             rule.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate}/s")),
             on.join(", "),
@@ -176,4 +176,50 @@ fn show(workflow: &Workflow) -> String {
 
 fn yes_no(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> WorkflowSet {
+        workflow_files::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows")).unwrap()
+    }
+
+    #[test]
+    fn a_name_or_an_id_finds_a_workflow() {
+        let set = shipped();
+        for name in ["reissue", "reissue@1"] {
+            assert_eq!(find(&set, name).unwrap_or_else(|_| unreachable!("{name}")).name, "reissue");
+        }
+        for name in ["", "reissue@2", "reissue@", "renewal"] {
+            let refusal = find(&set, name).err().unwrap();
+            assert_eq!(refusal.code, 1);
+            assert_eq!(refusal.lines[0], format!("unknown workflow: `{name}`"));
+        }
+    }
+
+    #[test]
+    fn each_workflow_is_a_line_of_the_list() {
+        let text = list(&shipped());
+        let lines: Vec<&str> = text.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
+        assert_eq!(lines, ["WORKFLOW", "first_issue@1", "photo_change@1", "reissue@1"]);
+    }
+
+    #[test]
+    fn a_workflow_is_shown_with_every_stage() {
+        let set = shipped();
+        let text = show(set.newest(crate::domain::application::Kind::FirstIssue));
+        assert!(text.starts_with("workflow   first_issue@1\n"), "{text}");
+        for stage in crate::domain::stage::Stage::ALL {
+            assert!(text.lines().any(|line| line.trim_start().starts_with(stage.as_str())), "{stage}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_a_refused_configuration() {
+        let missing = Path::new(env!("CARGO_MANIFEST_DIR")).join("no-such-folder");
+        let refusal = with_set(&missing, |set| Ok(list(set))).err().unwrap();
+        assert_eq!((refusal.code, refusal.lines.len()), (CONFIGURATION_REFUSED, 1));
+    }
 }

@@ -219,7 +219,7 @@ impl Checker<'_, '_> {
         for name in &names {
             match self.known(name, &span, Channel::ALL) {
                 Some(twice) if channels.contains(&twice) => {
-                    self.findings.at(&span, format!("`channels`: `{twice}` is there twice"))
+                    self.findings.at(&span, format!("`channels`: `{twice}` is there twice"));
                 }
                 Some(channel) => channels.push(channel),
                 None => {}

@@ -324,6 +324,15 @@ fn the_shipped_files_are_sound() {
 }
 
 #[test]
+fn the_grammar_names_every_outcome() {
+    let grammar = include_str!("../../../workflows/README.md");
+    for stage in Stage::ALL {
+        let row = grammar.lines().find(|line| line.starts_with(&format!("| `{stage}` |"))).unwrap();
+        assert!(stage.outcomes().iter().all(|outcome| row.contains(&format!("`{outcome}`"))), "{row}");
+    }
+}
+
+#[test]
 fn the_graph_shows_every_way() {
     insta::assert_snapshot!(Workflow::parse(SOUND).unwrap().mermaid(), @r"
     flowchart TD
