@@ -3,6 +3,9 @@
 //! Both databases behave the same; the conformance suite in `tests/it` runs every case on both.
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
+mod error;
+mod migrate;
+pub mod rows;
 pub mod types;
 
 use std::time::Duration;
@@ -24,44 +27,7 @@ use types::{
     StoredEvent, Want, WebhookRecord, WebhookResult,
 };
 
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database cannot be reached, is busy beyond its limit, or broke the connection: try again.
-    #[error("the database is unavailable")]
-    Unavailable(#[source] sqlx::Error),
-    /// The database answered an error that repeating does not mend.
-    #[error("the database refused a statement")]
-    Refused(#[source] sqlx::Error),
-    /// A stored document does not parse.
-    #[error("a stored `{what}` does not parse")]
-    Corrupt {
-        /// Which document.
-        what: &'static str,
-        /// The parser's word.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The schema is not the program's.
-    #[error("{0}")]
-    Schema(String),
-    /// Another process has the SQLite file.
-    #[error("{0}")]
-    Locked(String),
-    /// The server's settings would break a promise (e.g. `fsync` is off).
-    #[error("{0}")]
-    Unsafe(String),
-}
-
-impl StoreError {
-    /// Whether the same call may succeed later without anybody's doing.
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
-}
-
-/// The result of a store call.
-pub type Result<T> = std::result::Result<T, StoreError>;
+pub use error::{Result, StoreError};
 
 /// Schema, clock, processes.
 #[async_trait]

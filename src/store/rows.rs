@@ -1,0 +1,246 @@
+//! What both databases derive in the same way before they write: pure, no SQL.
+
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Result, StoreError,
+    types::{Admission, Admitted, AlertKind, ApplicationColumns, NewWebhook, Page, Snapshot, StoredEvent, Write},
+};
+use crate::domain::{
+    application::{Application, Status},
+    decision::{NewLicence, SealedRecord},
+    ids::{ApplicationId, PhotoId, ReviewId},
+    job::{Job, Slot},
+    review::{Review, ReviewState},
+};
+
+/// Every count behind a page stops here.
+pub const COUNT_CAP: u64 = 10_000;
+
+/// The rows that a commit writes. Several writes of one application count as one: from the first state to the last.
+#[derive(Debug, Default)]
+pub struct Rows<'a> {
+    /// Applications whose document changed.
+    pub applications: Vec<&'a Application>,
+    /// Jobs to insert or to replace.
+    pub jobs: Vec<(ApplicationId, &'a Job)>,
+    /// Jobs that are gone.
+    pub gone_jobs: Vec<(ApplicationId, Slot)>,
+    /// Events to append.
+    pub events: Vec<&'a StoredEvent>,
+    /// Reviews to insert or to replace.
+    pub reviews: Vec<&'a Review>,
+    /// Webhooks to append, in order.
+    pub webhooks: Vec<&'a NewWebhook>,
+    /// Licences to insert as their holder's current one.
+    pub licences: Vec<LicenceRow<'a>>,
+    /// Notes to append.
+    pub notes: Vec<NoteRow<'a>>,
+    /// Alerts to append.
+    pub alerts: Vec<AlertRow>,
+    /// Changes of the counters by status and stage, without zeros.
+    pub counters: BTreeMap<CounterKey, i64>,
+}
+
+/// Wire names of a status and a stage (`done` for none).
+pub type CounterKey = (&'static str, &'static str);
+
+/// A licence with what its application says of it.
+#[derive(Debug)]
+pub struct LicenceRow<'a> {
+    /// The application as it is after the commit.
+    pub application: &'a Application,
+    /// The licence.
+    pub licence: &'a NewLicence,
+    /// When it is issued.
+    pub at: DateTime<Utc>,
+}
+
+/// A reviewer's note.
+#[derive(Debug)]
+pub struct NoteRow<'a> {
+    /// The application under review.
+    pub application_id: ApplicationId,
+    /// The review, if the application has one.
+    pub review_id: Option<ReviewId>,
+    /// The encrypted text.
+    pub note: &'a SealedRecord,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Something for the operators' digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlertRow {
+    /// Which application.
+    pub application_id: ApplicationId,
+    /// What about.
+    pub kind: AlertKind,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl<'a> Rows<'a> {
+    /// Derives the rows of a planner's writes.
+    ///
+    /// # Errors
+    /// [`StoreError::NotLocked`] when a write is not of one of the locked applications.
+    pub fn of(locked: &HashSet<ApplicationId>, writes: &'a [Write]) -> Result<Self> {
+        let mut rows = Self::default();
+        let mut spans: HashMap<ApplicationId, usize> = HashMap::new();
+        let mut states: Vec<(&Snapshot, &Snapshot)> = Vec::with_capacity(writes.len());
+        for write in writes {
+            let id = write.after.application.id;
+            if !locked.contains(&id) || write.before.application.id != id {
+                return Err(StoreError::NotLocked(id));
+            }
+            match spans.entry(id) {
+                Entry::Occupied(span) => states[*span.get()].1 = &write.after,
+                Entry::Vacant(span) => {
+                    span.insert(states.len());
+                    states.push((&write.before, &write.after));
+                }
+            }
+            rows.append(write);
+        }
+        for (before, after) in states {
+            rows.change(before, after);
+        }
+        rows.counters.retain(|_, delta| *delta != 0);
+        Ok(rows)
+    }
+
+    /// What is only ever appended.
+    fn append(&mut self, write: &'a Write) {
+        let application = &write.after.application;
+        let at = moment(write);
+        self.events.extend(&write.events);
+        self.webhooks.extend(&write.webhooks);
+        self.licences.extend(write.licence.iter().map(|licence| LicenceRow { application, licence, at }));
+        self.alerts.extend(write.alerts.iter().map(|kind| AlertRow { application_id: application.id, kind: *kind, at }));
+        self.notes.extend(write.note.iter().map(|note| NoteRow {
+            application_id: application.id,
+            review_id: write.after.review.as_ref().or(write.before.review.as_ref()).map(|review| review.id),
+            note,
+            at,
+        }));
+    }
+
+    /// What is written as a difference.
+    fn change(&mut self, before: &'a Snapshot, after: &'a Snapshot) {
+        let id = after.application.id;
+        if before.application != after.application {
+            self.applications.push(&after.application);
+            *self.counters.entry(counter_key(&before.application)).or_default() -= 1;
+            *self.counters.entry(counter_key(&after.application)).or_default() += 1;
+        }
+        self.jobs.extend(after.jobs.iter().filter(|job| before.job(job.slot) != Some(job)).map(|job| (id, job)));
+        let gone = before.jobs.iter().map(|job| job.slot).filter(|slot| after.job(*slot).is_none());
+        self.gone_jobs.extend(gone.map(|slot| (id, slot)));
+        self.reviews.extend(after.review.iter().filter(|review| before.review.as_ref() != Some(review)));
+    }
+}
+
+/// Under which counter an application is counted.
+pub fn counter_key(application: &Application) -> CounterKey {
+    (application.status.as_str(), ApplicationColumns::of(application).stage)
+}
+
+/// Whether an operator must act: stalled, or a notification that was given up.
+pub fn needs_operator(application: &Application) -> bool {
+    application.status == Status::Stalled || application.has_failed_notice()
+}
+
+/// When a write happens: the time of its last event, by the clock that the planner was given.
+fn moment(write: &Write) -> DateTime<Utc> {
+    let application = &write.after.application;
+    let decided = application.decided_at.unwrap_or(application.submitted_at);
+    write.events.last().map_or(decided, |event| event.at)
+}
+
+/// What the columns beside a review's document say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewColumns<'a> {
+    /// Who holds the lease; none unless claimed.
+    pub reviewer: Option<&'a str>,
+    /// When the lease lapses; none unless claimed.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+    /// When the decision takes effect; none when there is nothing left to take effect.
+    pub takes_effect_at: Option<DateTime<Utc>>,
+    /// The photo under review.
+    pub photo_id: PhotoId,
+}
+
+impl<'a> ReviewColumns<'a> {
+    /// Derives the columns.
+    pub fn of(review: &'a Review) -> Self {
+        let lease = review.lease.as_ref().filter(|_| review.state == ReviewState::Claimed);
+        let decision = review.decision.as_ref().filter(|_| review.state == ReviewState::Decided);
+        Self {
+            reviewer: lease.map(|lease| lease.reviewer.as_str()),
+            lease_expires_at: lease.map(|lease| lease.expires_at),
+            takes_effect_at: decision.filter(|decision| !decision.effective).map(|decision| decision.takes_effect_at),
+            photo_id: review.evidence.photo_id,
+        }
+    }
+}
+
+/// What the database knows of the keys and holders of a batch of admissions.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Application and request hash under owner and key.
+    pub keys: HashMap<(String, String), (ApplicationId, String)>,
+    /// Holders with an open application.
+    pub open_holders: HashSet<String>,
+}
+
+impl Known {
+    /// Judges a batch in order, each admission in sight of those before it; `Created` ones are to be stored.
+    /// The key is judged before the holder: a repeated request meets its own open application.
+    pub fn judge(&mut self, batch: &[Admission]) -> Vec<Admitted> {
+        batch.iter().map(|admission| self.judge_one(admission)).collect()
+    }
+
+    fn judge_one(&mut self, admission: &Admission) -> Admitted {
+        let application = &admission.application;
+        let key = (application.owner.clone(), admission.idempotency_key.clone());
+        match self.keys.entry(key) {
+            Entry::Occupied(known) if known.get().1 == admission.request_hash => Admitted::Replayed(known.get().0),
+            Entry::Occupied(_) => Admitted::KeyReused,
+            Entry::Vacant(_) if self.open_holders.contains(&application.holder) => Admitted::InProgress,
+            Entry::Vacant(free) => {
+                free.insert((application.id, admission.request_hash.clone()));
+                self.open_holders.insert(application.holder.clone());
+                Admitted::Created
+            }
+        }
+    }
+}
+
+/// A cursor over the keys of a list's last item.
+pub fn cursor<const N: usize>(keys: [&str; N]) -> String {
+    URL_SAFE_NO_PAD.encode(keys.join("\n"))
+}
+
+/// The keys of a page's cursor; none for the first page.
+///
+/// # Errors
+/// [`StoreError::BadCursor`] when it is not one that [`cursor`] made of so many keys.
+pub fn after<const N: usize>(page: &Page) -> Result<Option<[String; N]>> {
+    let Some(text) = &page.after else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| StoreError::BadCursor)?;
+    let text = String::from_utf8(bytes).map_err(|_| StoreError::BadCursor)?;
+    let keys: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    keys.try_into().map(Some).map_err(|_| StoreError::BadCursor)
+}
+
+/// One key of a cursor.
+///
+/// # Errors
+/// [`StoreError::BadCursor`] when it does not parse.
+pub fn cursor_key<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| StoreError::BadCursor)
+}
