@@ -34,11 +34,16 @@ const BESIDE: &[(&str, &str)] = &[
 fn modules_use_only_what_is_below_them() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        let Some(from) = module_of(&path) else { continue };
+        let Some(from) = module_of(&path) else {
+            continue;
+        };
         for (number, line) in shipped_lines(&text) {
             for to in uses(line) {
                 if !may_use(&from, &to) {
-                    wrong.push(format!("{}:{number}: `{from}` must not use `{to}`", path.display()));
+                    wrong.push(format!(
+                        "{}:{number}: `{from}` must not use `{to}`",
+                        path.display()
+                    ));
                 }
             }
         }
@@ -48,10 +53,19 @@ fn modules_use_only_what_is_below_them() {
 
 #[test]
 fn every_module_has_a_layer() {
-    let known: Vec<&str> = LAYERS.iter().flat_map(|layer| layer.iter()).chain(COMMON).copied().collect();
+    let known: Vec<&str> = LAYERS
+        .iter()
+        .flat_map(|layer| layer.iter())
+        .chain(COMMON)
+        .copied()
+        .collect();
     for (path, _) in sources() {
         if let Some(module) = module_of(&path) {
-            assert!(known.contains(&module.as_str()), "give `{module}` a layer in tests/it/architecture.rs ({})", path.display());
+            assert!(
+                known.contains(&module.as_str()),
+                "give `{module}` a layer in tests/it/architecture.rs ({})",
+                path.display()
+            );
         }
     }
 }
@@ -65,18 +79,43 @@ fn sql_stands_in_the_store_only() {
         }
         for (number, line) in shipped_lines(&text) {
             let code = line.trim_start();
-            let statement = ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"WITH ", "\"CREATE TABLE "];
-            if code.contains("sqlx::") || code.contains("use sqlx") || statement.iter().any(|start| code.contains(start)) {
+            let statement = [
+                "\"SELECT ",
+                "\"INSERT INTO ",
+                "\"UPDATE ",
+                "\"DELETE FROM ",
+                "\"WITH ",
+                "\"CREATE TABLE ",
+            ];
+            if code.contains("sqlx::")
+                || code.contains("use sqlx")
+                || statement.iter().any(|start| code.contains(start))
+            {
                 wrong.push(format!("{}:{number}: {code}", path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "SQL outside of src/store:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "SQL outside of src/store:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn the_domain_is_pure() {
-    let banned = ["tokio::", "reqwest::", "axum::", "Utc::now", "Local::now", "SystemTime::now", "Instant::now", "std::fs", "std::env", "rand::"];
+    let banned = [
+        "tokio::",
+        "reqwest::",
+        "axum::",
+        "Utc::now",
+        "Local::now",
+        "SystemTime::now",
+        "Instant::now",
+        "std::fs",
+        "std::env",
+        "rand::",
+    ];
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         if module_of(&path).as_deref() != Some("domain") {
@@ -88,22 +127,34 @@ fn the_domain_is_pure() {
             }
         }
     }
-    assert!(wrong.is_empty(), "the domain reads a clock, a file, the network or chance:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "the domain reads a clock, a file, the network or chance:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn files_stay_short() {
-    let long: BTreeMap<PathBuf, usize> =
-        sources().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines >= 600).collect();
+    let long: BTreeMap<PathBuf, usize> = sources()
+        .into_iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines >= 600)
+        .collect();
     assert!(long.is_empty(), "files of 600 lines or more: {long:#?}");
 }
 
 #[test]
 fn the_rules_themselves_can_fail() {
     assert!(may_use("http", "engine") && may_use("engine", "domain") && may_use("store", "config"));
-    assert!(!may_use("domain", "store") && !may_use("store", "engine") && !may_use("engine", "http"));
+    assert!(
+        !may_use("domain", "store") && !may_use("store", "engine") && !may_use("engine", "http")
+    );
     assert!(!may_use("config", "store") && !may_use("photos", "http"));
-    assert_eq!(uses("use crate::{store::Store, domain::stage};"), ["store", "domain"]);
+    assert_eq!(
+        uses("use crate::{store::Store, domain::stage};"),
+        ["store", "domain"]
+    );
     assert_eq!(uses("    let x = crate::engine::run();"), ["engine"]);
     assert!(uses("// crate::engine is above").is_empty());
 }
@@ -139,7 +190,11 @@ fn uses(line: &str) -> Vec<String> {
             None => vec![rest],
         };
         for name in names {
-            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let name: String = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
             if !name.is_empty() && !matches!(name.as_str(), "self" | "wire_enum") {
                 found.push(name);
             }
@@ -150,7 +205,10 @@ fn uses(line: &str) -> Vec<String> {
 
 /// The lines before the unit tests of a file, numbered from 1; tests may reach wherever they need.
 fn shipped_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(index, line)| (index + 1, line)).take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
 }
 
 /// The top module under `src` that a file belongs to; none for `main.rs` and `lib.rs`.

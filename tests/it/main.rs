@@ -1,6 +1,31 @@
 //! Black-box tests of the program: the real binary, real databases, simulated providers.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+//! The modules mirror the API; `journeys` follows applications from end to end, `support` has the tools.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "helpers take whatever the test has at hand"
+)]
 #![allow(unreachable_pub, reason = "modules of a test binary have no outside")]
 
+mod applications;
 mod architecture;
+mod audit;
+mod auth;
+mod chaos;
+mod cli;
+mod conventions;
+mod fuzz_api;
+mod journeys;
+mod licences;
+mod ops;
+mod photos;
+mod redis;
+mod reviews;
+mod simulator;
 mod support;
+mod webhooks;

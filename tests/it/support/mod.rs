@@ -4,6 +4,7 @@ pub mod api;
 pub mod database;
 pub mod photo;
 pub mod program;
+pub mod redis;
 pub mod sample;
 pub mod scratch;
 pub mod simulator;
@@ -31,7 +32,6 @@ pub use site::Site;
 macro_rules! on_both_databases {
     ($($(#[$meta:meta])* async fn $name:ident($database:ident) $body:block)+) => {
         $($(#[$meta])* mod $name {
-            #[expect(unused_imports, reason = "not every body needs its parent's names")]
             use super::*;
 
             async fn check($database: $crate::support::Database) $body

@@ -45,12 +45,27 @@ impl Plan {
             settings = settings.variable(name, value);
         }
         if self.database.is_postgres() {
-            settings.run(&["secret", "create", &scratch.file("secret").display().to_string()]).await.expect(0);
+            settings
+                .run(&[
+                    "secret",
+                    "create",
+                    &scratch.file("secret").display().to_string(),
+                ])
+                .await
+                .expect(0);
             settings.run(&["migrate"]).await.expect(0);
         }
         let mut server = serve(&settings, &self.roles);
         let base = server.listening().await;
-        let mut site = Site { api: Api::new(base), settings, roles: self.roles, server, simulator, database: self.database, scratch };
+        let mut site = Site {
+            api: Api::new(base),
+            settings,
+            roles: self.roles,
+            server,
+            simulator,
+            database: self.database,
+            scratch,
+        };
         site.api.get("/readyz").await.expect(200);
         site.api = site.key_of("upstream", ALL_SCOPES).await;
         site
@@ -71,7 +86,12 @@ pub struct Site {
 
 impl Site {
     pub fn on(database: Database) -> Plan {
-        Plan { database, settings: Vec::new(), variables: Vec::new(), roles: "api,worker,scheduler".to_owned() }
+        Plan {
+            database,
+            settings: Vec::new(),
+            variables: Vec::new(),
+            roles: "api,worker,scheduler".to_owned(),
+        }
     }
 
     /// The usual installation on SQLite.
@@ -87,9 +107,17 @@ impl Site {
     /// A caller with a new key of any owner.
     pub async fn key_of(&self, owner: &str, scopes: &str) -> Api {
         let name = format!("{owner}-{}", uuid::Uuid::new_v4().simple());
-        let created = self.greenlane(&["key", "create", "--name", &name, "--scope", scopes, "--owner", owner]).await.expect(0);
+        let created = self
+            .greenlane(&[
+                "key", "create", "--name", &name, "--scope", scopes, "--owner", owner,
+            ])
+            .await
+            .expect(0);
         let key = created.stdout.trim_end();
-        assert!(!key.is_empty() && !key.contains(char::is_whitespace), "the key stands alone on stdout: {created:?}");
+        assert!(
+            !key.is_empty() && !key.contains(char::is_whitespace),
+            "the key stands alone on stdout: {created:?}"
+        );
         self.api.with_key(key)
     }
 
@@ -121,8 +149,14 @@ fn installation(scratch: &Scratch, database: &Database, simulator: &Simulator) -
     let mut settings = Settings::new(scratch.path())
         .variable("DATABASE_URL", database.url())
         .variable("GREENLANE_SECRET_FILE", scratch.file("secret").display())
-        .variable("GREENLANE_BLOB_URL", format!("file://{}", scratch.file("blobs").display()))
-        .variable("GREENLANE_WORKFLOWS", concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"))
+        .variable(
+            "GREENLANE_BLOB_URL",
+            format!("file://{}", scratch.file("blobs").display()),
+        )
+        .variable(
+            "GREENLANE_WORKFLOWS",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"),
+        )
         .variable("RUST_LOG", "info")
         .setting("workflow.retry_scale", "0.002")
         .setting("webhooks.retry_scale", "0.002")
@@ -131,7 +165,10 @@ fn installation(scratch: &Scratch, database: &Database, simulator: &Simulator) -
         .setting("engine.lease_seconds", "10")
         .setting("providers.timeout_seconds", "5");
     for provider in ["registry", "face", "sms", "push"] {
-        settings = settings.variable(&format!("GREENLANE_{}_URL", provider.to_uppercase()), simulator.url(provider));
+        settings = settings.variable(
+            &format!("GREENLANE_{}_URL", provider.to_uppercase()),
+            simulator.url(provider),
+        );
     }
     settings
 }

@@ -1,0 +1,7 @@
+//! The command line.
+
+mod administration;
+mod calendar;
+mod demo;
+mod serve;
+mod workflow;

@@ -1,0 +1,6 @@
+//! Applications from submission to the last notification.
+
+mod face;
+mod kinds;
+mod notifications;
+mod registry;
