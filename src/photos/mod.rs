@@ -1,1 +1,20 @@
-//! Inspection of uploaded photos: header checks, decoding limits, re-encoding, automatic checks.
+//! Inspection of uploaded photos (照片检查): what is not a sound JPEG or PNG never reaches a decoder,
+//! what does is decoded within limits, turned upright, stripped of all metadata by re-encoding, and
+//! put through the automatic checks. A person decides on every photo that passes.
+
+mod background;
+mod checks;
+mod face;
+mod file;
+mod inspector;
+mod origin;
+mod thresholds;
+
+#[cfg(test)]
+mod samples;
+
+pub use checks::EXAMINED;
+pub use face::MODEL_VERSION;
+pub use file::{MAX_BYTES, MAX_PIXELS, MAX_SIDE};
+pub use inspector::{InspectError, Inspected, Inspector, Rejected};
+pub use thresholds::{AspectRule, BadThresholds, OnBreach, Rule, Thresholds, WhiteRule};
