@@ -192,3 +192,111 @@ pub(super) fn transparency(share: f64) -> Option<Check> {
     let code = PhotoReason::CompositePhoto;
     (share > 0.0).then(|| Check::new(code, judge(code, false, OnBreach::Flag), Measure::from(share), 0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{Luma, Rgb};
+
+    use super::*;
+    use crate::photos::samples;
+
+    const FACE: Face = Face { left: 0.25, top: 0.25, width: 0.5, height: 0.35, score: 9.0 };
+
+    /// The six face checks of a picture, by their code.
+    fn result_of(code: PhotoReason, picture: &RgbImage, face: Option<&Face>) -> CheckResult {
+        let checks = portrait(picture, picture, face, &Thresholds::default());
+        checks.iter().find(|check| check.code == code).unwrap().result
+    }
+
+    #[test]
+    fn size_and_shape() {
+        use CheckResult::{Fail, Pass};
+        let cases = [
+            ((520, 756), [Pass, Pass]),
+            ((519, 756), [Fail, Pass]),
+            ((260, 378), [Fail, Pass]),
+            ((600, 900), [Pass, Fail]),
+            ((601, 900), [Pass, Pass]),
+            ((750, 1000), [Pass, Fail]),
+            ((749, 1000), [Pass, Pass]),
+            ((756, 520), [Pass, Fail]),
+            ((1, 1), [Fail, Fail]),
+        ];
+        for (dimensions, want) in cases {
+            assert_eq!(size(dimensions, &Thresholds::default()).map(|c| c.result), want, "{dimensions:?}");
+        }
+    }
+
+    #[test]
+    fn a_machine_refuses_only_what_it_may_decide() {
+        for code in PhotoReason::ALL {
+            assert_eq!(judge(*code, true, OnBreach::Refuse), CheckResult::Pass);
+            assert_eq!(judge(*code, false, OnBreach::Flag), CheckResult::Flag);
+            let may = code.auto() == AutoClass::Reject;
+            assert_eq!(judge(*code, false, OnBreach::Refuse) == CheckResult::Fail, may, "{code}");
+        }
+    }
+
+    #[test]
+    fn number_of_faces() {
+        use CheckResult::{Flag, NotChecked, Pass};
+        let results = |faces: Option<&[Face]>| presence(faces, &Thresholds::default()).map(|c| c.result);
+        assert_eq!(results(None), [NotChecked, NotChecked]);
+        assert_eq!(results(Some(&[])), [Flag, NotChecked]);
+        assert_eq!(results(Some(&[FACE])), [Pass, Pass]);
+        assert_eq!(results(Some(&[FACE, FACE])), [Pass, Flag]);
+    }
+
+    #[test]
+    fn place_and_size_of_the_face() {
+        use PhotoReason::{HeadTooSmall, SubjectOffCentre};
+        let picture = samples::noise(260, 378);
+        let result = |code, face| result_of(code, &picture, Some(&face));
+        assert_eq!(result(SubjectOffCentre, FACE), CheckResult::Pass);
+        assert_eq!(result(SubjectOffCentre, Face { left: 0.35, ..FACE }), CheckResult::Flag);
+        assert_eq!(result(SubjectOffCentre, Face { left: 0.15, ..FACE }), CheckResult::Flag);
+        assert_eq!(result(HeadTooSmall, FACE), CheckResult::Pass);
+        assert_eq!(result(HeadTooSmall, Face { width: 0.3, ..FACE }), CheckResult::Flag);
+    }
+
+    #[test]
+    fn light_on_the_face() {
+        use PhotoReason::{FaceHalfLit, FaceTooBright, FaceTooDark};
+        let cases = [
+            ([180, 180], FaceTooDark, CheckResult::Pass),
+            ([10, 10], FaceTooDark, CheckResult::Flag),
+            ([180, 180], FaceTooBright, CheckResult::Pass),
+            ([255, 255], FaceTooBright, CheckResult::Flag),
+            ([180, 180], FaceHalfLit, CheckResult::Pass),
+            ([176, 175], FaceHalfLit, CheckResult::Pass),
+            ([60, 200], FaceHalfLit, CheckResult::Flag),
+        ];
+        for (sides, code, want) in cases {
+            let picture = RgbImage::from_fn(260, 378, |x, _| Rgb([sides[usize::from(x >= 130)]; 3]));
+            assert_eq!(result_of(code, &picture, Some(&FACE)), want, "{sides:?} {code}");
+        }
+    }
+
+    #[test]
+    fn sharpness_of_the_face() {
+        let sharp = samples::noise(520, 756);
+        assert_eq!(result_of(PhotoReason::ImageBlurred, &sharp, Some(&FACE)), CheckResult::Pass);
+        let blurred = imageops::blur(&sharp, 8.0);
+        assert_eq!(result_of(PhotoReason::ImageBlurred, &blurred, Some(&FACE)), CheckResult::Flag);
+    }
+
+    #[test]
+    fn nothing_about_a_face_without_one() {
+        let checks = portrait(&samples::noise(260, 378), &samples::noise(260, 378), None, &Thresholds::default());
+        assert!(checks.iter().all(|c| c.result == CheckResult::NotChecked && c.value.is_none()));
+    }
+
+    #[test]
+    fn tiny_faces_are_measured_or_left() {
+        for side in [1, 2, 3] {
+            let _ = sharpness(&GrayImage::from_pixel(side, side, Luma([9])));
+            let _ = sharpness(&GrayImage::from_pixel(side, 5_000, Luma([9])));
+            let _ = portrait(&samples::plain(side, side, [9; 3]), &samples::plain(side, side, [9; 3]), Some(&FACE), &Thresholds::default());
+        }
+    }
+}

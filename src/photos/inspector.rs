@@ -156,3 +156,188 @@ impl Inspector {
         Rejected { reasons, thresholds_version: self.limits.version.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use image::{Rgb, RgbImage, imageops};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::photo_reason::PhotoReason;
+    use crate::photos::samples::{self, ExifRecord};
+    use crate::photos::{EXAMINED, OnBreach};
+
+    fn inspector() -> &'static Inspector {
+        static INSPECTOR: OnceLock<Inspector> = OnceLock::new();
+        INSPECTOR.get_or_init(|| Inspector::new(Thresholds::default(), 2).unwrap())
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-20T02:00:00Z".parse().unwrap()
+    }
+
+    fn inspect(bytes: &[u8]) -> Result<Inspected, Rejected> {
+        inspector().inspect(bytes, PhotoSource::Album, now())
+    }
+
+    fn codes(outcome: Result<Inspected, Rejected>) -> Vec<&'static str> {
+        outcome.unwrap_err().reasons.iter().map(|check| check.code.as_str()).collect()
+    }
+
+    fn result(inspected: &Inspected, code: PhotoReason) -> CheckResult {
+        inspected.checks.iter().find(|check| check.code == code).unwrap().result
+    }
+
+    /// The markers of a JPEG's segments before its pixels.
+    fn markers(jpeg: &[u8]) -> Vec<u8> {
+        let mut found = Vec::new();
+        let mut at = 2;
+        while jpeg[at + 1] != 0xDA {
+            assert_eq!(jpeg[at], 0xFF);
+            found.push(jpeg[at + 1]);
+            at += 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        }
+        found
+    }
+
+    #[test]
+    fn a_good_portrait_passes_every_check() {
+        let record = ExifRecord { taken: Some("2026:11:19 10:00:00"), software: Some("iOS 19.1"), ..ExifRecord::default() };
+        let photo = inspect(&samples::with_exif(&samples::jpeg(&samples::portrait()), &record.tiff())).unwrap();
+        assert_eq!((photo.width, photo.height), (520, 756));
+        assert_eq!(photo.checks.iter().map(|c| c.code).collect::<Vec<_>>(), EXAMINED);
+        for check in &photo.checks {
+            assert_eq!(check.result, CheckResult::Pass, "{check:?}");
+        }
+        assert_eq!(photo.sha256, hex::encode(Sha256::digest(&photo.jpeg)));
+        assert_eq!(photo.thresholds_version, "2026-11");
+    }
+
+    #[test]
+    fn a_plain_white_picture_is_for_a_person_to_refuse() {
+        for bytes in [samples::jpeg(&samples::plain(520, 756, [255; 3])), samples::png(&samples::plain(520, 756, [255; 3]))] {
+            let photo = inspect(&bytes).unwrap();
+            assert_eq!(result(&photo, PhotoReason::NotRecognisable), CheckResult::Flag);
+            assert_eq!(result(&photo, PhotoReason::PhotoOlderThan6Months), CheckResult::Flag);
+            assert_eq!(result(&photo, PhotoReason::HeadTooSmall), CheckResult::NotChecked);
+            assert_eq!(result(&photo, PhotoReason::BackgroundNotWhite), CheckResult::Pass);
+        }
+    }
+
+    #[test]
+    fn every_reason_is_given_at_once() {
+        let record = ExifRecord { taken: Some("2020:01:01 10:00:00"), ..ExifRecord::default() };
+        let bytes = samples::with_exif(&samples::jpeg(&samples::plain(400, 300, [200, 30, 30])), &record.tiff());
+        let want = ["resolution_too_low", "aspect_ratio_invalid", "background_not_white", "photo_older_than_6_months"];
+        assert_eq!(codes(inspect(&bytes)), want);
+        let message = inspect(&bytes).unwrap_err().to_string();
+        assert!(want.iter().all(|code| message.contains(code)), "{message}");
+    }
+
+    #[test]
+    fn files_that_are_no_pictures_have_one_reason() {
+        for bytes in [&b""[..], b"GIF89a", b"<html>", b"\xFF\xD8\xFF\xE0\0\x10JFIF", &samples::png_header(50_000, 50_000)] {
+            assert_eq!(codes(inspect(bytes)), ["file_unsupported"]);
+        }
+    }
+
+    #[test]
+    fn two_people_are_flagged_and_refused_only_when_told_so() {
+        let bytes = samples::jpeg(&samples::two_people());
+        assert_eq!(result(&inspect(&bytes).unwrap(), PhotoReason::MultipleFaces), CheckResult::Flag);
+        let mut limits = Thresholds { version: "test".into(), ..Thresholds::default() };
+        limits.faces_max.on_breach = OnBreach::Refuse;
+        let strict = Inspector::new(limits, 1).unwrap().inspect(&bytes, PhotoSource::Album, now());
+        assert_eq!(strict.as_ref().unwrap_err().thresholds_version, "test");
+        assert_eq!(codes(strict), ["multiple_faces"]);
+    }
+
+    #[test]
+    fn all_metadata_is_stripped() {
+        let record = ExifRecord { orientation: Some(1), gps: true, software: Some("secret tool"), ..ExifRecord::default() };
+        let bytes = samples::with_exif(&samples::jpeg(&samples::portrait()), &record.tiff());
+        assert!(markers(&bytes).contains(&0xE1));
+        let photo = inspect(&bytes).unwrap();
+        let kept = markers(&photo.jpeg);
+        assert!(kept.iter().all(|m| !(0xE1..=0xEF).contains(m) && *m != 0xFE), "{kept:x?}");
+        assert!(!photo.jpeg.windows(4).any(|w| w == b"Exif"));
+        assert!(!photo.jpeg.windows(6).any(|w| w == b"secret"));
+    }
+
+    #[test]
+    fn orientation_is_applied_to_the_pixels() {
+        // A red upper left corner in the upright picture tells where up is.
+        let mut upright = samples::portrait();
+        imageops::replace(&mut upright, &RgbImage::from_pixel(40, 40, Rgb([255, 0, 0])), 0, 0);
+        let stored = |orientation| match orientation {
+            2 => imageops::flip_horizontal(&upright),
+            3 => imageops::rotate180(&upright),
+            6 => imageops::rotate270(&upright),
+            8 => imageops::rotate90(&upright),
+            _ => upright.clone(),
+        };
+        for orientation in [0, 1, 2, 3, 6, 8, 9, 999] {
+            let record = ExifRecord { orientation: Some(orientation), ..ExifRecord::default() };
+            let photo = inspect(&samples::with_exif(&samples::jpeg(&stored(orientation)), &record.tiff())).unwrap();
+            assert_eq!((photo.width, photo.height), (520, 756), "{orientation}");
+            let [r, g, _] = image::load_from_memory(&photo.jpeg).unwrap().to_rgb8().get_pixel(20, 20).0;
+            assert!(r > 200 && g < 60, "{orientation}");
+        }
+    }
+
+    #[test]
+    fn a_cut_out_is_flagged() {
+        let mut rgba = DynamicImage::ImageRgb8(samples::portrait()).to_rgba8();
+        rgba.put_pixel(0, 0, image::Rgba([0, 0, 0, 0]));
+        let mut bytes = Vec::new();
+        rgba.write_to(&mut io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+        let photo = inspect(&bytes).unwrap();
+        assert_eq!(result(&photo, PhotoReason::CompositePhoto), CheckResult::Flag);
+    }
+
+    #[test]
+    fn the_picture_stays_out_of_logs() {
+        let photo = inspect(&samples::jpeg(&samples::plain(520, 756, [255; 3]))).unwrap();
+        assert!(format!("{photo:?}").len() < 4_000);
+    }
+
+    #[tokio::test]
+    async fn more_callers_than_turns_are_all_served() {
+        let inspector = Inspector::new(Thresholds::default(), 1).unwrap();
+        let bytes: Arc<[u8]> = samples::jpeg(&samples::plain(520, 756, [255; 3])).into();
+        let calls = (0..4).map(|_| inspector.inspect_async(Arc::clone(&bytes), PhotoSource::Camera, now()));
+        for photo in futures::future::join_all(calls).await {
+            assert_eq!(photo.unwrap().width, 520);
+        }
+        let refused = inspector.inspect_async(Vec::new(), PhotoSource::Camera, now()).await;
+        assert!(matches!(refused, Err(InspectError::Rejected(_))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(kind in 0_usize..3, mut bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+            let magic: &[u8] = [&b""[..], b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x40\0\0\0\x40\x08\x02\0\0\0"][kind];
+            bytes.splice(0..0, magic.iter().copied());
+            let _ = inspect(&bytes);
+        }
+
+        #[test]
+        fn damaged_pictures_never_panic(png in any::<bool>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+            static WHOLE: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
+            let whole = WHOLE.get_or_init(|| {
+                let small = imageops::thumbnail(&samples::portrait(), 65, 94);
+                [samples::jpeg(&small), samples::png(&small)]
+            });
+            let mut bytes = whole[usize::from(png)].clone();
+            for (at, with) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = with;
+            }
+            let _ = inspect(&bytes);
+        }
+    }
+}

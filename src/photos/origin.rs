@@ -120,3 +120,115 @@ fn taken_at(exif: &Exif) -> Option<DateTime<FixedOffset>> {
         .and_local_timezone(FixedOffset::east_opt(seconds)?)
         .single()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::photos::samples::{self, ExifRecord};
+
+    fn read(record: &ExifRecord<'_>) -> Origin {
+        Origin::read(&samples::with_exif(&samples::jpeg(&samples::plain(16, 16, [255; 3])), &record.tiff()))
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2026-11-20T02:00:00Z".parse().unwrap()
+    }
+
+    fn age_of(taken: &str, declared: PhotoSource) -> CheckResult {
+        let origin = read(&ExifRecord { taken: Some(taken), ..ExifRecord::default() });
+        origin.age(declared, now(), &Thresholds::default()).result
+    }
+
+    #[test]
+    fn six_calendar_months_are_the_limit_of_an_album_photo() {
+        let cases = [
+            ("2026:11:19 10:00:00", CheckResult::Pass),
+            ("2026:05:20 00:00:00", CheckResult::Pass),
+            ("2026:05:19 23:59:59", CheckResult::Fail),
+            ("2019:01:01 08:00:00", CheckResult::Fail),
+            ("0000:01:01 00:00:00", CheckResult::Fail),
+            ("2027:02:01 08:00:00", CheckResult::Flag),
+            ("2026:13:41 08:00:00", CheckResult::Flag),
+            ("    :  :     :  :  ", CheckResult::Flag),
+            ("yesterday", CheckResult::Flag),
+        ];
+        for (taken, want) in cases {
+            assert_eq!(age_of(taken, PhotoSource::Album), want, "{taken}");
+        }
+    }
+
+    #[test]
+    fn a_camera_photo_is_from_now() {
+        assert_eq!(age_of("2026:11:20 09:00:00", PhotoSource::Camera), CheckResult::Pass);
+        assert_eq!(age_of("2026:11:01 09:00:00", PhotoSource::Camera), CheckResult::Flag);
+        assert_eq!(age_of("2025:11:01 09:00:00", PhotoSource::Camera), CheckResult::Fail);
+    }
+
+    #[test]
+    fn a_photo_without_a_date_is_flagged() {
+        let check = Origin::read(&samples::jpeg(&samples::plain(16, 16, [255; 3]))).age(PhotoSource::Album, now(), &Thresholds::default());
+        assert_eq!((check.result, check.value), (CheckResult::Flag, None));
+    }
+
+    #[test]
+    fn a_flagging_policy_never_refuses() {
+        let origin = read(&ExifRecord { taken: Some("2019:01:01 08:00:00"), ..ExifRecord::default() });
+        let mut limits = Thresholds::default();
+        limits.age_months_max.on_breach = OnBreach::Flag;
+        assert_eq!(origin.age(PhotoSource::Album, now(), &limits).result, CheckResult::Flag);
+    }
+
+    #[test]
+    fn a_month_is_counted_where_the_photo_was_taken() {
+        let origin = read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("-05:00"), ..ExifRecord::default() });
+        assert_eq!(origin.taken_at.unwrap().to_rfc3339(), "2026-11-19T23:30:00-05:00");
+        let origin = read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("??"), ..ExifRecord::default() });
+        assert_eq!(origin.taken_at.unwrap().to_rfc3339(), "2026-11-19T23:30:00+08:00");
+    }
+
+    #[test]
+    fn editors_are_flagged_cameras_are_not() {
+        let result = |software| {
+            read(&ExifRecord { software: Some(software), ..ExifRecord::default() }).editing(&Thresholds::default()).result
+        };
+        for editor in ["Adobe Photoshop 25.0 (Windows)", "MEITU 9.8", "美图秀秀", "FaceU激萌"] {
+            assert_eq!(result(editor), CheckResult::Flag, "{editor}");
+        }
+        for camera in ["iOS 19.1", "HUAWEI Mate 70", "MediaTek Camera Application"] {
+            assert_eq!(result(camera), CheckResult::Pass, "{camera}");
+        }
+        assert_eq!(result(" \u{1}\u{2} "), CheckResult::NotChecked);
+    }
+
+    #[test]
+    fn long_or_hostile_texts_are_cut() {
+        let origin = read(&ExifRecord { software: Some(&"\u{1b}[31m<script>".repeat(500)), ..ExifRecord::default() });
+        assert_eq!(origin.tools.len(), 1);
+        assert!(origin.tools[0].chars().count() <= MAX_TEXT && !origin.tools[0].contains('\u{1b}'));
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_read_or_ignored(tiff in prop::collection::vec(any::<u8>(), 0..400), head in any::<bool>()) {
+            let mut record = if head { b"II*\0\x08\0\0\0".to_vec() } else { Vec::new() };
+            record.extend_from_slice(&tiff);
+            let bytes = samples::with_exif(&samples::jpeg(&samples::plain(8, 8, [255; 3])), &record);
+            let origin = Origin::read(&bytes);
+            let _ = origin.age(PhotoSource::Album, now(), &Thresholds::default());
+            let _ = origin.editing(&Thresholds::default());
+        }
+
+        #[test]
+        fn a_damaged_record_is_read_or_ignored(at in 0_usize..200, with in any::<u8>()) {
+            let mut record = ExifRecord {
+                orientation: Some(6), taken: Some("2026:11:19 10:00:00"), offset: Some("+08:00"), software: Some("x"), gps: true,
+            }.tiff();
+            let at = at % record.len();
+            record[at] = with;
+            let bytes = samples::with_exif(&samples::jpeg(&samples::plain(8, 8, [255; 3])), &record);
+            let _ = Origin::read(&bytes).age(PhotoSource::Camera, now(), &Thresholds::default());
+        }
+    }
+}
