@@ -154,7 +154,13 @@ struct Row {
     auto: AutoClass,
 }
 
-const fn row(no: &'static str, group: ReasonGroup, auto: AutoClass, applicant_zh: &'static str, en: &'static str) -> Row {
+const fn row(
+    no: &'static str,
+    group: ReasonGroup,
+    auto: AutoClass,
+    applicant_zh: &'static str,
+    en: &'static str,
+) -> Row {
     Row { no, applicant_zh, en, group, auto }
 }
 

@@ -86,7 +86,10 @@ fn size((width, height): (u32, u32), limits: &Thresholds) -> [Check; 2] {
     let ratio = f64::from(width) / f64::from(height);
     let result = judge(code, ratio > rule.over && ratio < rule.under, rule.on_breach);
     let range = format!("{:.3} < w/h < {:.3}", rule.over, rule.under);
-    [at_least(PhotoReason::ResolutionTooLow, f64::from(width), limits.width_min), Check::new(code, result, ratio, range)]
+    [
+        at_least(PhotoReason::ResolutionTooLow, f64::from(width), limits.width_min),
+        Check::new(code, result, ratio, range),
+    ]
 }
 
 /// P40 and P42.
@@ -107,7 +110,8 @@ fn portrait(picture: &RgbImage, small: &RgbImage, face: Option<&Face>, limits: &
     use PhotoReason::{FaceHalfLit, FaceTooBright, FaceTooDark, HeadTooSmall, ImageBlurred, SubjectOffCentre};
     let whole = face.and_then(|face| Some((face, face.crop(small, WHOLE)?)));
     let Some((face, skin)) = whole else {
-        return [SubjectOffCentre, HeadTooSmall, FaceTooDark, FaceTooBright, FaceHalfLit, ImageBlurred].map(Check::not_checked);
+        return [SubjectOffCentre, HeadTooSmall, FaceTooDark, FaceTooBright, FaceHalfLit, ImageBlurred]
+            .map(Check::not_checked);
     };
     let likeness = match CHEEKS.map(|cheek| face.crop(small, cheek)) {
         [Some(left), Some(right)] => at_least(FaceHalfLit, likeness(&left, &right), limits.cheek_likeness_min),
@@ -152,7 +156,8 @@ fn likeness(left: &GrayImage, right: &GrayImage) -> f64 {
 
 /// Variance of the Laplacian at a fixed scale; none for a face too small to have one.
 fn sharpness(face: &GrayImage) -> Option<f64> {
-    let height = (u64::from(face.height()) * u64::from(SHARPNESS_WIDTH) / u64::from(face.width().max(1))).min(1024) as u32;
+    let height =
+        (u64::from(face.height()) * u64::from(SHARPNESS_WIDTH) / u64::from(face.width().max(1))).min(1024) as u32;
     let scaled = imageops::resize(face, SHARPNESS_WIDTH, height.max(1), FilterType::Triangle);
     let stride = scaled.width() as usize;
     let raw = scaled.as_raw();
@@ -162,7 +167,8 @@ fn sharpness(face: &GrayImage) -> Option<f64> {
         let [above, row, below] = rows else { continue };
         for x in 1..stride - 1 {
             let value = |c: u8| f64::from(c);
-            let laplacian = value(above[x]) + value(below[x]) + value(row[x - 1]) + value(row[x + 1]) - 4.0 * value(row[x]);
+            let laplacian =
+                value(above[x]) + value(below[x]) + value(row[x - 1]) + value(row[x + 1]) - 4.0 * value(row[x]);
             count += 1.0;
             sum += laplacian;
             squares += laplacian * laplacian;
@@ -296,7 +302,12 @@ mod tests {
         for side in [1, 2, 3] {
             let _ = sharpness(&GrayImage::from_pixel(side, side, Luma([9])));
             let _ = sharpness(&GrayImage::from_pixel(side, 5_000, Luma([9])));
-            let _ = portrait(&samples::plain(side, side, [9; 3]), &samples::plain(side, side, [9; 3]), Some(&FACE), &Thresholds::default());
+            let _ = portrait(
+                &samples::plain(side, side, [9; 3]),
+                &samples::plain(side, side, [9; 3]),
+                Some(&FACE),
+                &Thresholds::default(),
+            );
         }
     }
 }

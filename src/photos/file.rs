@@ -93,7 +93,11 @@ fn decode_png(bytes: &[u8]) -> Result<Picture, FileError> {
         FileError::TooManyPixels { width, height }
     })?;
     let image = DynamicImage::from_decoder(decoder).map_err(|_| FileError::Damaged)?;
-    Ok(if image.color().has_alpha() { on_white(&image) } else { Picture { pixels: image.into_rgb8(), translucent: 0.0 } })
+    Ok(if image.color().has_alpha() {
+        on_white(&image)
+    } else {
+        Picture { pixels: image.into_rgb8(), translucent: 0.0 }
+    })
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), FileError> {
@@ -133,10 +137,7 @@ mod tests {
     use crate::photos::samples;
 
     fn refusal(bytes: &[u8]) -> FileError {
-        match decode(bytes) {
-            Err(error) => error,
-            Ok(picture) => panic!("accepted {:?}", picture.pixels.dimensions()),
-        }
+        decode(bytes).map(|picture| picture.pixels.dimensions()).unwrap_err()
     }
 
     #[test]
@@ -164,9 +165,15 @@ mod tests {
 
     #[test]
     fn a_huge_header_is_refused_before_memory_is_asked_for() {
-        assert_eq!(refusal(&samples::png_header(50_000, 50_000)), FileError::TooManyPixels { width: 50_000, height: 50_000 });
+        assert_eq!(
+            refusal(&samples::png_header(50_000, 50_000)),
+            FileError::TooManyPixels { width: 50_000, height: 50_000 }
+        );
         assert_eq!(refusal(&samples::png_header(u32::MAX, 1)), FileError::TooManyPixels { width: u32::MAX, height: 1 });
-        assert_eq!(refusal(&samples::png_header(8_000, 8_000)), FileError::TooManyPixels { width: 8_000, height: 8_000 });
+        assert_eq!(
+            refusal(&samples::png_header(8_000, 8_000)),
+            FileError::TooManyPixels { width: 8_000, height: 8_000 }
+        );
         assert_eq!(refusal(&samples::png_header(0, 756)), FileError::Damaged);
         let jpeg = samples::with_jpeg_size(&samples::jpeg(&samples::plain(32, 32, [255; 3])), 50_000, 50_000);
         assert_eq!(refusal(&jpeg), FileError::TooManyPixels { width: 50_000, height: 50_000 });

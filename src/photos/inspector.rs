@@ -96,7 +96,11 @@ impl Inspector {
     /// When the model that is part of the program cannot be read: the build is broken.
     pub fn new(thresholds: Thresholds, concurrency: usize) -> io::Result<Self> {
         let permits = concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        Ok(Self { finder: FaceFinder::load()?, limits: Arc::new(thresholds), running: Arc::new(Semaphore::new(permits)) })
+        Ok(Self {
+            finder: FaceFinder::load()?,
+            limits: Arc::new(thresholds),
+            running: Arc::new(Semaphore::new(permits)),
+        })
     }
 
     /// Inspects one file. Busy for some tens of milliseconds and more: not for an async task, see
@@ -204,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_good_portrait_passes_every_check() {
-        let record = ExifRecord { taken: Some("2026:11:19 10:00:00"), software: Some("iOS 19.1"), ..ExifRecord::default() };
+        let record =
+            ExifRecord { taken: Some("2026:11:19 10:00:00"), software: Some("iOS 19.1"), ..ExifRecord::default() };
         let photo = inspect(&samples::with_exif(&samples::jpeg(&samples::portrait()), &record.tiff())).unwrap();
         assert_eq!((photo.width, photo.height), (520, 756));
         assert_eq!(photo.checks.iter().map(|c| c.code).collect::<Vec<_>>(), EXAMINED);
@@ -217,7 +222,9 @@ mod tests {
 
     #[test]
     fn a_plain_white_picture_is_for_a_person_to_refuse() {
-        for bytes in [samples::jpeg(&samples::plain(520, 756, [255; 3])), samples::png(&samples::plain(520, 756, [255; 3]))] {
+        for bytes in
+            [samples::jpeg(&samples::plain(520, 756, [255; 3])), samples::png(&samples::plain(520, 756, [255; 3]))]
+        {
             let photo = inspect(&bytes).unwrap();
             assert_eq!(result(&photo, PhotoReason::NotRecognisable), CheckResult::Flag);
             assert_eq!(result(&photo, PhotoReason::PhotoOlderThan6Months), CheckResult::Flag);
@@ -238,7 +245,9 @@ mod tests {
 
     #[test]
     fn files_that_are_no_pictures_have_one_reason() {
-        for bytes in [&b""[..], b"GIF89a", b"<html>", b"\xFF\xD8\xFF\xE0\0\x10JFIF", &samples::png_header(50_000, 50_000)] {
+        for bytes in
+            [&b""[..], b"GIF89a", b"<html>", b"\xFF\xD8\xFF\xE0\0\x10JFIF", &samples::png_header(50_000, 50_000)]
+        {
             assert_eq!(codes(inspect(bytes)), ["file_unsupported"]);
         }
     }
@@ -256,7 +265,8 @@ mod tests {
 
     #[test]
     fn all_metadata_is_stripped() {
-        let record = ExifRecord { orientation: Some(1), gps: true, software: Some("secret tool"), ..ExifRecord::default() };
+        let record =
+            ExifRecord { orientation: Some(1), gps: true, software: Some("secret tool"), ..ExifRecord::default() };
         let bytes = samples::with_exif(&samples::jpeg(&samples::portrait()), &record.tiff());
         assert!(markers(&bytes).contains(&0xE1));
         let photo = inspect(&bytes).unwrap();

@@ -68,7 +68,8 @@ impl Origin {
         let hours = age.num_minutes() as f64 / 60.0;
         let result = if taken.date_naive() < oldest {
             judge(code, false, limits.age_months_max.on_breach)
-        } else if age < -TimeDelta::days(1) || (declared == PhotoSource::Camera && hours > limits.camera_age_hours_max) {
+        } else if age < -TimeDelta::days(1) || (declared == PhotoSource::Camera && hours > limits.camera_age_hours_max)
+        {
             // A clock that is wrong, or a camera photo that is not from just now: a person should look.
             CheckResult::Flag
         } else {
@@ -168,7 +169,11 @@ mod tests {
 
     #[test]
     fn a_photo_without_a_date_is_flagged() {
-        let check = Origin::read(&samples::jpeg(&samples::plain(16, 16, [255; 3]))).age(PhotoSource::Album, now(), &Thresholds::default());
+        let check = Origin::read(&samples::jpeg(&samples::plain(16, 16, [255; 3]))).age(
+            PhotoSource::Album,
+            now(),
+            &Thresholds::default(),
+        );
         assert_eq!((check.result, check.value), (CheckResult::Flag, None));
     }
 
@@ -182,16 +187,20 @@ mod tests {
 
     #[test]
     fn a_month_is_counted_where_the_photo_was_taken() {
-        let origin = read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("-05:00"), ..ExifRecord::default() });
+        let origin =
+            read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("-05:00"), ..ExifRecord::default() });
         assert_eq!(origin.taken_at.unwrap().to_rfc3339(), "2026-11-19T23:30:00-05:00");
-        let origin = read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("??"), ..ExifRecord::default() });
+        let origin =
+            read(&ExifRecord { taken: Some("2026:11:19 23:30:00"), offset: Some("??"), ..ExifRecord::default() });
         assert_eq!(origin.taken_at.unwrap().to_rfc3339(), "2026-11-19T23:30:00+08:00");
     }
 
     #[test]
     fn editors_are_flagged_cameras_are_not() {
         let result = |software| {
-            read(&ExifRecord { software: Some(software), ..ExifRecord::default() }).editing(&Thresholds::default()).result
+            read(&ExifRecord { software: Some(software), ..ExifRecord::default() })
+                .editing(&Thresholds::default())
+                .result
         };
         for editor in ["Adobe Photoshop 25.0 (Windows)", "MEITU 9.8", "美图秀秀", "FaceU激萌"] {
             assert_eq!(result(editor), CheckResult::Flag, "{editor}");

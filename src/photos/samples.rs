@@ -148,9 +148,14 @@ impl ExifRecord<'_> {
     pub(super) fn tiff(&self) -> Vec<u8> {
         use exif::experimental::Writer;
         use exif::{Field, In, Rational, Tag, Value};
-        let ascii = |tag, text: &str| Field { tag, ifd_num: In::PRIMARY, value: Value::Ascii(vec![text.as_bytes().to_vec()]) };
+        let ascii =
+            |tag, text: &str| Field { tag, ifd_num: In::PRIMARY, value: Value::Ascii(vec![text.as_bytes().to_vec()]) };
         let mut fields = Vec::new();
-        fields.extend(self.orientation.map(|n| Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![n]) }));
+        fields.extend(self.orientation.map(|n| Field {
+            tag: Tag::Orientation,
+            ifd_num: In::PRIMARY,
+            value: Value::Short(vec![n]),
+        }));
         fields.extend(self.taken.map(|text| ascii(Tag::DateTimeOriginal, text)));
         fields.extend(self.offset.map(|text| ascii(Tag::OffsetTimeOriginal, text)));
         fields.extend(self.software.map(|text| ascii(Tag::Software, text)));

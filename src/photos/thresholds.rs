@@ -174,20 +174,41 @@ impl Thresholds {
             return Err(BadThresholds::VersionNotChanged(self.version.clone()));
         }
         let white = &self.background_white;
-        let shares = [self.off_centre_max, self.head_width_min, self.dark_share_max, self.bright_share_max, self.cheek_likeness_min];
+        let shares = [
+            self.off_centre_max,
+            self.head_width_min,
+            self.dark_share_max,
+            self.bright_share_max,
+            self.cheek_likeness_min,
+        ];
         let ranges = [
             ("version", "1 to 40 characters", !self.version.is_empty() && self.version.chars().count() <= 40),
             ("width_min", "1..=20000", (1.0..=20_000.0).contains(&self.width_min.limit)),
             ("aspect", "0 < over < under", 0.0 < self.aspect.over && self.aspect.over < self.aspect.under),
-            ("background_white.lightness", "0 <= clear_lightness <= lightness_min <= 100",
-                0.0 <= white.clear_lightness && white.clear_lightness <= white.lightness_min && white.lightness_min <= 100.0),
-            ("background_white.chroma", "0 <= chroma_max <= clear_chroma", 0.0 <= white.chroma_max && white.chroma_max <= white.clear_chroma),
+            (
+                "background_white.lightness",
+                "0 <= clear_lightness <= lightness_min <= 100",
+                0.0 <= white.clear_lightness
+                    && white.clear_lightness <= white.lightness_min
+                    && white.lightness_min <= 100.0,
+            ),
+            (
+                "background_white.chroma",
+                "0 <= chroma_max <= clear_chroma",
+                0.0 <= white.chroma_max && white.chroma_max <= white.clear_chroma,
+            ),
             // The detector panics on a score of 0 or less.
             ("face_score_min", "0.1..=100", (0.1..=100.0).contains(&self.face_score_min.limit)),
-            ("off_centre_max, head_width_min, dark_share_max, bright_share_max, cheek_likeness_min", "0..=1",
-                shares.iter().all(|r| (0.0..=1.0).contains(&r.limit))),
-            ("age_months_max", "a whole number in 1..=120",
-                (1.0..=120.0).contains(&self.age_months_max.limit) && self.age_months_max.limit.fract() == 0.0),
+            (
+                "off_centre_max, head_width_min, dark_share_max, bright_share_max, cheek_likeness_min",
+                "0..=1",
+                shares.iter().all(|r| (0.0..=1.0).contains(&r.limit)),
+            ),
+            (
+                "age_months_max",
+                "a whole number in 1..=120",
+                (1.0..=120.0).contains(&self.age_months_max.limit) && self.age_months_max.limit.fract() == 0.0,
+            ),
         ];
         match ranges.into_iter().find(|(_, _, ok)| !ok) {
             Some((name, range, _)) => Err(BadThresholds::OutOfRange { name, range }),
