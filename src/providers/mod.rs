@@ -4,12 +4,15 @@
 //! an HTTP client under a guard (circuit breaker and rate limit), or, for measurements, [`noop`].
 
 mod answer;
+pub mod blob;
 pub mod breaker;
 pub mod guard;
 pub mod http;
+pub mod mail;
 pub mod noop;
 mod ports;
 mod sample;
+pub mod simulator;
 
 pub use answer::{
     FaceAnswer, FaceState, Licence, RegistryAnswer, RetainedPhoto, SmsReport, SmsState,
