@@ -45,13 +45,15 @@ pub enum Cause {
         /// What.
         act: OperatorAct,
     },
-    /// A person acts on a review, or its clock does.
+    /// A person acts on a review.
     Review {
         /// The review meant; another one than the current is a refusal.
         review: ReviewId,
         /// What.
         act: ReviewAct,
     },
+    /// A moment of the current review has come: its lease lapsed, or its decision takes effect.
+    ReviewClock,
     /// A moment of the deadline has come.
     DeadlineReached,
     /// The calendar changed, or data that was missing is there.
@@ -127,8 +129,6 @@ pub enum ReviewAct {
         /// Hash of the token.
         token_hash: String,
     },
-    /// The clock: a lease lapsed, or a decision takes effect.
-    Tick,
 }
 
 /// Why a cause changes nothing.

@@ -62,6 +62,7 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::Cancel { actor, reason } => draft.cancel(actor, &reason)?,
         Cause::Operator { actor, act } => draft.operator(actor, act)?,
         Cause::Review { review, act } => draft.review(review, act)?,
+        Cause::ReviewClock => draft.review_clock()?,
         Cause::DeadlineReached => draft.deadline_reached()?,
         Cause::CalendarChanged => draft.calendar_changed()?,
         Cause::PhotoViewed { actor, photo } => {

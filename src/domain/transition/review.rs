@@ -62,7 +62,6 @@ impl Draft<'_> {
                 self.decide_review(review, decision)
             }
             ReviewAct::Undo { token_hash } => self.undo(review, token_hash),
-            ReviewAct::Tick => self.tick(review),
         }
     }
 
@@ -153,7 +152,8 @@ impl Draft<'_> {
         self.lease(Review { decision: None, lease, ..review }, token_hash)
     }
 
-    fn tick(&mut self, review: Review) -> Result<(), Refusal> {
+    pub(super) fn review_clock(&mut self) -> Result<(), Refusal> {
+        let review = self.plan.after.review.clone().ok_or(Refusal::Nothing)?;
         let now = self.cx.now;
         if review.decision.as_ref().is_some_and(|decision| !decision.effective && decision.takes_effect_at <= now) {
             return self.take_effect();

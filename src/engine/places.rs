@@ -1,0 +1,85 @@
+//! Places: how many jobs of each stage this process may hold at once, and which stages it may start at all.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{domain::stage::Stage, store::types::Want};
+
+/// The places of one process. A process without the worker role has none.
+#[derive(Debug, Default)]
+pub struct Places {
+    by_stage: BTreeMap<Stage, (usize, Arc<Semaphore>)>,
+    paused: RwLock<Vec<Stage>>,
+    closed: AtomicBool,
+}
+
+impl Places {
+    /// So many places per stage.
+    pub fn new(concurrency: impl IntoIterator<Item = (Stage, usize)>) -> Self {
+        let by_stage = concurrency.into_iter().map(|(stage, n)| (stage, (n, Arc::new(Semaphore::new(n))))).collect();
+        Self { by_stage, ..Self::default() }
+    }
+
+    /// Takes a place if one is free and the stage may be started.
+    pub fn take(&self, stage: Stage) -> Option<OwnedSemaphorePermit> {
+        if !self.may_start(stage) {
+            return None;
+        }
+        let (_, semaphore) = self.by_stage.get(&stage)?;
+        Arc::clone(semaphore).try_acquire_owned().ok()
+    }
+
+    /// What could be claimed now.
+    pub fn wants(&self) -> Vec<Want> {
+        self.by_stage
+            .iter()
+            .filter(|(stage, _)| self.may_start(**stage))
+            .map(|(&stage, (_, semaphore))| Want { stage, limit: semaphore.available_permits() })
+            .filter(|want| want.limit > 0)
+            .collect()
+    }
+
+    /// The stages that may be started.
+    pub fn stages(&self) -> Vec<Stage> {
+        self.by_stage.keys().copied().filter(|stage| self.may_start(*stage)).collect()
+    }
+
+    /// How many places a stage has.
+    pub fn concurrency(&self, stage: Stage) -> usize {
+        self.by_stage.get(&stage).map_or(0, |(n, _)| *n)
+    }
+
+    /// How many of them are taken.
+    pub fn taken(&self, stage: Stage) -> usize {
+        self.by_stage.get(&stage).map_or(0, |(n, semaphore)| n.saturating_sub(semaphore.available_permits()))
+    }
+
+    /// Replaces the list of paused stages; answers whether one was resumed.
+    pub fn set_paused(&self, stages: Vec<Stage>) -> bool {
+        let mut paused = self.paused.write().unwrap_or_else(PoisonError::into_inner);
+        let resumed = paused.iter().any(|stage| !stages.contains(stage));
+        *paused = stages;
+        resumed
+    }
+
+    /// No new jobs from now on, neither by claim nor by continuation.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Places::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    fn may_start(&self, stage: Stage) -> bool {
+        !self.is_closed() && !self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(&stage)
+    }
+}

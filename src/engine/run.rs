@@ -1,0 +1,129 @@
+//! What a stage is given, and what it must implement.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    domain::{
+        application::Application,
+        decision::Decision,
+        ids::ApplicationId,
+        job::{Job, Slot},
+        personal::Applicant,
+        stage::Stage,
+    },
+    store::types::Held,
+};
+
+/// A stage of a workflow. It asks the outside, decides, and writes nothing.
+#[async_trait]
+pub trait StageRunner: Send + Sync + 'static {
+    /// Which stage.
+    fn stage(&self) -> Stage;
+
+    /// Runs once. May be interrupted and run again at any moment, by another process too.
+    async fn run(&self, run: &Run) -> Decision;
+}
+
+/// One run of a job under a lease. Cheap to clone; the job's place in the process is free when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct Run(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    application: Application,
+    job: Job,
+    applicant: Arc<Applicant>,
+    queued: Instant,
+    ledger: Arc<Ledger>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// Enters a leased job into the ledger of this process.
+    pub fn new(
+        application: Application,
+        job: Job,
+        applicant: Arc<Applicant>,
+        place: OwnedSemaphorePermit,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        ledger.enter(application.id, &job);
+        Self(Arc::new(Inner { application, job, applicant, queued: Instant::now(), ledger, _place: place }))
+    }
+
+    /// The application as it stood when the job was leased.
+    pub fn application(&self) -> &Application {
+        &self.0.application
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Job {
+        &self.0.job
+    }
+
+    /// The applicant's personal data.
+    pub fn applicant(&self) -> &Arc<Applicant> {
+        &self.0.applicant
+    }
+
+    /// When the process got the job.
+    pub fn queued(&self) -> Instant {
+        self.0.queued
+    }
+
+    /// Whether no earlier run of this notification can have reached the provider.
+    pub fn is_first_of(&self, planned_at_fence: i64) -> bool {
+        self.0.job.attempts == 0 && self.0.job.fence == planned_at_fence + 1
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.ledger.leave(self.application.id, &self.job);
+    }
+}
+
+/// What this process holds: the other side of the leases in the table.
+#[derive(Debug, Default)]
+pub struct Ledger(Mutex<HashMap<(ApplicationId, Slot), i64>>);
+
+impl Ledger {
+    fn enter(&self, id: ApplicationId, job: &Job) {
+        self.lock().insert((id, job.slot), job.fence);
+    }
+
+    /// A later fence of the same slot may have been entered already: the commit that ends a run leases the next.
+    fn leave(&self, id: ApplicationId, job: &Job) {
+        let mut held = self.lock();
+        if held.get(&(id, job.slot)) == Some(&job.fence) {
+            held.remove(&(id, job.slot));
+        }
+    }
+
+    /// Everything held now.
+    pub fn held(&self) -> Vec<Held> {
+        let held = self.lock();
+        held.iter().map(|(&(application_id, slot), &fence)| Held { application_id, slot, fence }).collect()
+    }
+
+    /// How many jobs are held.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ApplicationId, Slot), i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
