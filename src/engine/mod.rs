@@ -1,1 +1,149 @@
 //! Runs stages durably: claim, run, plan, commit, continue; and the reconcilers under `sweep`.
+//!
+//! The path of an application reads in [`admit`], [`claim`], [`backend`] and [`commit`]; what each step means is
+//! decided by [`crate::domain::transition`].
+
+pub mod admit;
+pub mod backend;
+mod backoff;
+mod chain;
+pub mod claim;
+pub mod clock;
+pub mod commit;
+pub mod dispatch;
+pub mod lease;
+pub mod places;
+pub mod planner;
+pub mod run;
+pub mod shared;
+pub mod stats;
+pub mod sweep;
+mod workers;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use admit::Admitter;
+use commit::Committer;
+use lease::Identity;
+use run::StageRunner;
+use shared::Shared;
+use sweep::Sweep;
+
+/// The engine of one process, whatever its roles.
+#[derive(Clone)]
+pub struct Engine {
+    /// What every part looks at.
+    pub shared: Arc<Shared>,
+    /// Commits causes.
+    pub committer: Committer,
+    /// Commits new applications.
+    pub admitter: Admitter,
+    failed_at: Arc<Mutex<Option<Instant>>>,
+    claiming: CancellationToken,
+    beating: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Engine {
+    /// Starts committing; nothing runs yet.
+    pub fn new(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        Self {
+            committer: Committer::start(&shared),
+            admitter: Admitter::start(&shared),
+            shared,
+            failed_at: Arc::default(),
+            claiming: CancellationToken::new(),
+            beating: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Takes the lease of this process and keeps it, and listens for wake-ups.
+    ///
+    /// # Errors
+    /// When the database does not take the first heartbeat.
+    pub async fn start(&self, identity: Identity) -> crate::store::Result<()> {
+        lease::first_beat(&self.shared, &identity).await?;
+        let (shared, stop) = (Arc::clone(&self.shared), self.beating.clone());
+        self.tasks.spawn(lease::lease_loop(shared, identity, stop, Arc::clone(&self.failed_at)));
+        self.tasks.spawn(listen(Arc::clone(&self.shared), self.beating.clone()));
+        Ok(())
+    }
+
+    /// The worker role: runs these stages.
+    pub fn work(&self, stages: Vec<Arc<dyn StageRunner>>) {
+        workers::start(self, stages);
+        let (shared, committer, stop) = (Arc::clone(&self.shared), self.committer.clone(), self.claiming.clone());
+        self.tasks.spawn(claim::claim_loop(shared, committer, stop));
+    }
+
+    /// Runs reconcilers until the drain.
+    pub fn sweep(&self, sweeps: Vec<Arc<dyn Sweep>>) {
+        for sweep in sweeps {
+            self.tasks.spawn(sweep::run(sweep, self.claiming.clone()));
+        }
+    }
+
+    /// When the lease could last not be renewed, if ever.
+    pub fn last_failure(&self) -> Option<Instant> {
+        *self.failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// SIGTERM: claims nothing new at once, lets running stages end within the drain time, gives back the rest.
+    pub async fn drain(&self) {
+        self.shared.places.close();
+        self.claiming.cancel();
+        let deadline = Instant::now() + self.shared.settings.drain;
+        while !self.shared.ledger.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        self.beating.cancel();
+        let held = self.shared.ledger.held();
+        let store = &self.shared.store;
+        if let Err(error) = store.release(self.shared.lease, &held).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, jobs = held.len(), "leases end by themselves");
+            return;
+        }
+        if let Err(error) = store.farewell(self.shared.lease).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease ends by itself");
+        }
+    }
+}
+
+/// Turns wake-ups from other processes into local ones.
+async fn listen(shared: Arc<Shared>, stop: CancellationToken) {
+    use crate::hints::Wake;
+    let mut wakes = shared.hints.subscribe();
+    loop {
+        let wake = tokio::select! {
+            () = stop.cancelled() => return,
+            wake = wakes.next() => wake,
+        };
+        match wake {
+            None => return,
+            Some(Wake::All) => {
+                shared.jobs.notify_one();
+                shared.webhooks.notify_one();
+            }
+            Some(Wake::Topic(topic)) => match topic.as_ref() {
+                shared::JOBS => shared.jobs.notify_one(),
+                shared::WEBHOOKS => shared.webhooks.notify_one(),
+                shared::PAUSES => {
+                    if let Ok(pauses) = shared.store.pauses().await {
+                        let paused = pauses.into_iter().map(|pause| pause.stage).collect();
+                        if shared.places.set_paused(paused) {
+                            shared.jobs.notify_one();
+                        }
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+}

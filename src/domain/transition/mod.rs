@@ -95,7 +95,7 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        if self.app().status != self.status_before {
+        if self.app_ref().status != self.status_before {
             self.announce();
         }
         self.plan

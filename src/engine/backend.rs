@@ -1,0 +1,162 @@
+//! Our own apalis `Backend`: leased runs come in by a channel, decisions go out through the committer.
+//!
+//! The worker never sees a database error and never decides what happens to a job: claiming, renewing and
+//! committing are tasks of their own, so a busy worker cannot delay them.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    error::BoxDynError,
+    task::{Task, builder::TaskBuilder},
+    worker::context::WorkerContext,
+};
+use futures::future::BoxFuture;
+use tokio::sync::{RwLock, mpsc::UnboundedReceiver};
+use tower::{Layer, Service};
+
+use crate::domain::decision::{Decision, Failure};
+
+use super::{commit::Committer, run::Run, shared::Shared};
+
+/// Suspects run alone: everybody else runs under a shared guard of this gate.
+pub type SoloGate = Arc<RwLock<()>>;
+
+/// The queue of one stage in one process.
+pub struct StageBackend {
+    runs: UnboundedReceiver<Run>,
+    finish: FinishLayer,
+}
+
+impl StageBackend {
+    /// Reads runs from the channel and commits what they decide.
+    pub fn new(runs: UnboundedReceiver<Run>, shared: Arc<Shared>, committer: Committer, gate: SoloGate) -> Self {
+        Self { runs, finish: FinishLayer { shared, committer, gate } }
+    }
+}
+
+impl Backend for StageBackend {
+    type Task = Task<Run>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        let run = ready!(self.runs.poll_recv(cx));
+        Poll::Ready(run.map(|run| Ok(TaskBuilder::new(run).build())))
+    }
+
+    /// What was not started stays leased until the process gives back everything that it holds.
+    fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        self.runs.close();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for StageBackend {
+    type Args = Run;
+    type Id = u64;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = FinishLayer;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> FinishLayer {
+        self.finish.clone()
+    }
+}
+
+/// Outermost layer: sees time-outs and caught panics as errors, and is done only when the commit is durable.
+#[derive(Clone)]
+pub struct FinishLayer {
+    shared: Arc<Shared>,
+    committer: Committer,
+    gate: SoloGate,
+}
+
+impl<S> Layer<S> for FinishLayer {
+    type Service = FinishService<S>;
+
+    fn layer(&self, inner: S) -> FinishService<S> {
+        FinishService { inner, finish: self.clone() }
+    }
+}
+
+/// The service of [`FinishLayer`].
+#[derive(Clone)]
+pub struct FinishService<S> {
+    inner: S,
+    finish: FinishLayer,
+}
+
+impl<S> fmt::Debug for FinishService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FinishService")
+    }
+}
+
+impl<S> Service<Task<Run>> for FinishService<S>
+where
+    S: Service<Task<Run>, Response = Decision>,
+    S::Error: Into<BoxDynError>,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, task: Task<Run>) -> Self::Future {
+        let run = task.args.clone();
+        let finish = self.finish.clone();
+        let work = self.inner.call(task);
+        Box::pin(async move {
+            let started = Instant::now();
+            let result = if run.job().is_suspect() {
+                let _alone = finish.gate.write().await;
+                work.await
+            } else {
+                let _together = finish.gate.read().await;
+                work.await
+            };
+            finish.note(&run, started);
+            let decision = result.unwrap_or_else(|error| failed(&error.into()));
+            finish.committer.finish(&run, decision).await;
+            Ok(())
+        })
+    }
+}
+
+impl FinishLayer {
+    fn note(&self, run: &Run, started: Instant) {
+        let stage = run.job().stage;
+        let now = self.shared.clock.now();
+        let run_time = started.elapsed();
+        let waited = (now - run.job().due_at).to_std().unwrap_or_default().saturating_sub(run_time);
+        let second = u64::try_from(now.timestamp()).unwrap_or_default();
+        self.shared.stats.record(stage, waited, run_time, second);
+        metrics::histogram!("greenlane_stage_seconds", "stage" => stage.as_str()).record(run_time);
+        metrics::counter!("greenlane_attempts_total", "stage" => stage.as_str()).increment(1);
+    }
+}
+
+/// A time limit or a panic is a failed attempt like any other.
+fn failed(error: &BoxDynError) -> Decision {
+    let code = if error.downcast_ref::<tower::timeout::error::Elapsed>().is_some() { "stage_timeout" } else { "stage_panicked" };
+    tracing::error!(error.code = code, error = %error, "a stage did not end by itself");
+    Decision::Retry { after: None, error: Failure::new(code, "the stage did not end by itself") }
+}

@@ -1,0 +1,207 @@
+//! The one place where an application changes: causes are collected for a moment and committed together.
+//!
+//! Invariants 2 and 5 of the design live here: state, audit and next job change together or not at all, and a
+//! result that the database could not take yet is kept and offered again, for as long as it takes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    domain::{
+        cause::{Cause, Refusal},
+        decision::SealedRecord,
+        ids::ApplicationId,
+        plan::Snapshot,
+    },
+    store::StoreError,
+};
+
+use super::{
+    backoff::Backoff,
+    planner::{Answer, BatchPlanner, Item},
+    run::Run,
+    shared::Shared,
+};
+
+/// How long a caller from outside waits for a database that is away, before it is told so.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a cause was not committed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ApplyError {
+    /// The state does not allow it.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// No such application.
+    #[error("no such application")]
+    NotFound,
+    /// The database is away; nothing is known to have changed.
+    #[error("the database is unavailable")]
+    Unavailable,
+    /// The database refused the write: a defect.
+    #[error("the change could not be stored")]
+    Failed,
+}
+
+struct Submission {
+    item: Item,
+    since: Instant,
+    /// None for the result of a run, which is offered again until the database takes it.
+    patience: Option<Duration>,
+    reply: oneshot::Sender<Result<Answer, ApplyError>>,
+}
+
+/// Takes causes and commits them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Committer {
+    queue: mpsc::Sender<Submission>,
+}
+
+impl Committer {
+    /// Starts the commit loops; they end when the last clone is gone and the queue is empty.
+    pub fn start(shared: &Arc<Shared>) -> Self {
+        let settings = &shared.settings;
+        let (queue, receiver) = mpsc::channel(settings.commit_batch.max(1) * 8);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..settings.committers.max(1) {
+            tokio::spawn(commit_loop(Arc::clone(shared), Arc::clone(&receiver)));
+        }
+        Self { queue }
+    }
+
+    /// Commits a cause from outside (a reviewer, an operator, an upstream system, a reconciler).
+    ///
+    /// # Errors
+    /// [`ApplyError::Refused`] when the state does not allow it; the others when nothing could be decided.
+    pub async fn apply(
+        &self,
+        application: ApplicationId,
+        cause: Cause,
+        note: Option<SealedRecord>,
+    ) -> Result<Snapshot, ApplyError> {
+        match self.answer(Item { application, cause, note, applicant: None }).await? {
+            Answer::Done(snapshot) => Ok(*snapshot),
+            Answer::Refused(refusal, _) => Err(ApplyError::Refused(refusal)),
+            Answer::NotFound => Err(ApplyError::NotFound),
+        }
+    }
+
+    /// Like [`Committer::apply`], with the state also of a refusal.
+    ///
+    /// # Errors
+    /// When nothing could be decided.
+    pub async fn answer(&self, item: Item) -> Result<Answer, ApplyError> {
+        self.submit(item, Some(PATIENCE)).await
+    }
+
+    /// Commits what a run decided, however long the database is away. A lost fence is no error: somebody else owns the
+    /// job by now.
+    pub async fn finish(&self, run: &Run, decision: crate::domain::decision::Decision) {
+        let job = run.job();
+        let item = Item {
+            application: run.application().id,
+            cause: Cause::Ran { slot: job.slot, fence: job.fence, decision },
+            note: None,
+            applicant: Some(Arc::clone(run.applicant())),
+        };
+        match self.submit(item, None).await {
+            Ok(Answer::Done(_)) => {}
+            Ok(Answer::Refused(refusal, _)) => {
+                tracing::debug!(application.id = %run.application().id, %refusal, "the result came too late");
+            }
+            Ok(Answer::NotFound) | Err(_) => {
+                tracing::error!(application.id = %run.application().id, stage.name = %job.stage, "the result of a run was not stored");
+            }
+        }
+    }
+
+    async fn submit(&self, item: Item, patience: Option<Duration>) -> Result<Answer, ApplyError> {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { item, since: Instant::now(), patience, reply };
+        self.queue.send(submission).await.map_err(|_| ApplyError::Unavailable)?;
+        answer.await.map_err(|_| ApplyError::Unavailable)?
+    }
+}
+
+async fn commit_loop(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submission>>>) {
+    let limit = shared.settings.commit_batch.max(1);
+    loop {
+        let mut batch = Vec::with_capacity(limit);
+        // While one loop waits for its commit the others collect: batches grow with the load by themselves.
+        if queue.lock().await.recv_many(&mut batch, limit).await == 0 {
+            return;
+        }
+        commit_batch(&shared, batch).await;
+    }
+}
+
+/// Commits a batch; after an error that is the database's own word, one by one, so that a bad one fails alone.
+async fn commit_batch(shared: &Shared, batch: Vec<Submission>) {
+    let Some(refused) = try_commit(shared, batch).await else { return };
+    if refused.len() == 1 {
+        for submission in refused {
+            let _gone = submission.reply.send(Err(ApplyError::Failed));
+        }
+        return;
+    }
+    for submission in refused {
+        if let Some(alone) = try_commit(shared, vec![submission]).await {
+            for submission in alone {
+                let _gone = submission.reply.send(Err(ApplyError::Failed));
+            }
+        }
+    }
+}
+
+/// Commits and answers; gives back the submissions that the database refused.
+async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<Submission>> {
+    let mut backoff = Backoff::new();
+    loop {
+        let items: Vec<Item> = batch.iter().map(|submission| submission.item.clone()).collect();
+        let ids: Vec<ApplicationId> = items.iter().map(|item| item.application).collect();
+        let mut planner = BatchPlanner::new(shared, &items);
+        let started = Instant::now();
+        match shared.store.commit(&ids, &mut planner).await {
+            Ok(()) => {
+                metrics::histogram!("greenlane_commit_seconds").record(started.elapsed());
+                metrics::histogram!("greenlane_commit_batch_size").record(items.len() as f64);
+                for (submission, answer) in batch.into_iter().zip(planner.committed()) {
+                    let _gone = submission.reply.send(Ok(answer));
+                }
+                return None;
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, batch.size = batch.len(), "commit will be tried again");
+                drop(planner);
+                batch = turn_away_impatient(batch);
+                if batch.is_empty() {
+                    return None;
+                }
+                backoff.wait().await;
+            }
+            Err(error) => {
+                log_refused(&error, &items);
+                return Some(batch);
+            }
+        }
+    }
+}
+
+fn turn_away_impatient(batch: Vec<Submission>) -> Vec<Submission> {
+    let (stay, leave): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .partition(|submission| submission.patience.is_none_or(|patience| submission.since.elapsed() < patience));
+    for submission in leave {
+        let _gone = submission.reply.send(Err(ApplyError::Unavailable));
+    }
+    stay
+}
+
+fn log_refused(error: &StoreError, items: &[Item]) {
+    let first = items.first().map(|item| item.application.to_string());
+    tracing::error!(error = error as &dyn std::error::Error, batch.size = items.len(), application.first = first, "commit was refused");
+}

@@ -1,0 +1,211 @@
+//! Plans a batch inside the store's transaction: loads become snapshots, causes become writes.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    domain::{
+        cause::{Cause, Refusal},
+        decision::SealedRecord,
+        ids::{ApplicationId, ReviewId, WebhookId},
+        job::Job,
+        personal::Applicant,
+        plan::{Plan, Snapshot},
+        transition::{Context, transition},
+    },
+    store::types::{NewWebhook, Planner, Write},
+};
+
+use super::{chain::append, run::Run, shared::Shared};
+
+/// One cause of a batch.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The application that it changes.
+    pub application: ApplicationId,
+    /// What happened.
+    pub cause: Cause,
+    /// A reviewer's encrypted note, stored with the change.
+    pub note: Option<SealedRecord>,
+    /// The applicant, when the cause comes from a run: what follows at once needs no second look.
+    pub applicant: Option<Arc<Applicant>>,
+}
+
+/// What became of a cause.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Committed; the state after the whole batch.
+    Done(Box<Snapshot>),
+    /// The state does not allow it; nothing changed.
+    Refused(Refusal, Box<Snapshot>),
+    /// No such application.
+    NotFound,
+}
+
+/// A job that the commit leases to this process at once.
+struct Continuation {
+    application: ApplicationId,
+    job: Job,
+    applicant: Arc<Applicant>,
+    place: OwnedSemaphorePermit,
+}
+
+/// Plans one batch; keeps what the committer needs to know afterwards.
+pub struct BatchPlanner<'a> {
+    shared: &'a Shared,
+    items: &'a [Item],
+    answers: Vec<Option<Result<(), Refusal>>>,
+    after: HashMap<ApplicationId, Snapshot>,
+    continuations: Vec<Continuation>,
+    jobs_left: bool,
+    webhooks: bool,
+}
+
+impl<'a> BatchPlanner<'a> {
+    /// For these causes, in order.
+    pub fn new(shared: &'a Shared, items: &'a [Item]) -> Self {
+        Self {
+            shared,
+            items,
+            answers: Vec::new(),
+            after: HashMap::new(),
+            continuations: Vec::new(),
+            jobs_left: false,
+            webhooks: false,
+        }
+    }
+
+    /// Applies the causes of one application one after another, each to the state that the one before left.
+    fn plan_one(&mut self, before: Snapshot, indexes: &[usize]) -> Option<Write> {
+        let shared = self.shared;
+        let id = before.application.id;
+        let (workflows, calendar, now) = (shared.workflows(), shared.calendar(), shared.clock.now());
+        let workflow = workflows.get(&before.application.workflow);
+        let mut write = Write {
+            after: before.clone(),
+            before,
+            events: Vec::new(),
+            webhooks: Vec::new(),
+            licence: None,
+            note: None,
+            alerts: Vec::new(),
+        };
+        let mut changed = false;
+        let mut applicant = None;
+        for &index in indexes {
+            let item = &self.items[index];
+            let Some(workflow) = workflow else {
+                // Start-up refuses to run without every pinned version, so this is a version pinned since.
+                tracing::error!(application.id = %id, workflow = %write.before.application.workflow, "unknown workflow version");
+                self.answers[index] = Some(Err(Refusal::Nothing));
+                continue;
+            };
+            let timing = shared.settings.timing;
+            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review: ReviewId::new() };
+            let answer = transition(&cx, &write.after, item.cause.clone()).map(|plan| {
+                changed = true;
+                applicant = item.applicant.clone().or_else(|| applicant.take());
+                write.note = item.note.clone().or_else(|| write.note.take());
+                fold(&mut write, plan, now);
+            });
+            self.answers[index] = Some(answer);
+        }
+        if changed {
+            self.lease_what_follows(&mut write, applicant.as_ref());
+            self.webhooks |= !write.webhooks.is_empty();
+        }
+        self.after.insert(id, write.after.clone());
+        changed.then_some(write)
+    }
+
+    /// Keeps what is due now, if there is a place for it: no second claim, no poll.
+    fn lease_what_follows(&mut self, write: &mut Write, applicant: Option<&Arc<Applicant>>) {
+        let now = self.shared.clock.now();
+        let before = &write.before;
+        for job in &mut write.after.jobs {
+            if job.lease.is_some() || job.due_at > now || before.job(job.slot) == Some(job) {
+                continue;
+            }
+            match applicant.zip(self.shared.places.take(job.stage)) {
+                Some((applicant, place)) => {
+                    job.lease = Some(self.shared.lease);
+                    job.fence += 1;
+                    self.continuations.push(Continuation {
+                        application: write.after.application.id,
+                        job: job.clone(),
+                        applicant: Arc::clone(applicant),
+                        place,
+                    });
+                }
+                None => self.jobs_left = true,
+            }
+        }
+    }
+
+    /// After the commit: what this process holds now runs, what it does not is announced, and every cause has its answer.
+    pub fn committed(mut self) -> Vec<Answer> {
+        let shared = self.shared;
+        for next in self.continuations.drain(..) {
+            if let Some(snapshot) = self.after.get(&next.application) {
+                let ledger = Arc::clone(&shared.ledger);
+                shared.dispatcher.send(Run::new(snapshot.application.clone(), next.job, next.applicant, next.place, ledger));
+            }
+        }
+        if self.jobs_left {
+            shared.wake_jobs();
+        }
+        if self.webhooks {
+            shared.wake_webhooks();
+        }
+        self.items
+            .iter()
+            .zip(self.answers)
+            .map(|(item, answer)| match (answer, self.after.get(&item.application)) {
+                (Some(Ok(())), Some(after)) => Answer::Done(Box::new(after.clone())),
+                (Some(Err(refusal)), Some(after)) => Answer::Refused(refusal, Box::new(after.clone())),
+                _ => Answer::NotFound,
+            })
+            .collect()
+    }
+}
+
+impl Planner for BatchPlanner<'_> {
+    fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
+        self.answers = vec![None; self.items.len()];
+        self.after.clear();
+        self.continuations.clear();
+        self.jobs_left = false;
+        self.webhooks = false;
+        let mut indexes: HashMap<ApplicationId, Vec<usize>> = HashMap::new();
+        for (index, item) in self.items.iter().enumerate() {
+            indexes.entry(item.application).or_default().push(index);
+        }
+        snapshots
+            .into_iter()
+            .filter_map(|snapshot| {
+                let indexes = indexes.remove(&snapshot.application.id)?;
+                self.plan_one(snapshot, &indexes)
+            })
+            .collect()
+    }
+}
+
+/// Adds a plan to the application's write: its events are chained, its announcements become webhooks.
+fn fold(write: &mut Write, plan: Plan, now: chrono::DateTime<chrono::Utc>) {
+    let Plan { after, events, announcements, licence, alerts } = plan;
+    let mut head = write.after.application.chain.clone();
+    write.after = after;
+    let id = write.after.application.id;
+    for event in events {
+        write.events.push(append(&mut head, id, now, event));
+    }
+    write.after.application.chain = head;
+    for application in announcements {
+        if let Some(url) = application.callback_url.clone() {
+            write.webhooks.push(NewWebhook { id: WebhookId::new(), url, application, at: now });
+        }
+    }
+    write.licence = licence.or_else(|| write.licence.take());
+    write.alerts.extend(alerts);
+}

@@ -1,0 +1,172 @@
+//! What every part of the engine looks at: the store, the clock, the definitions, the places.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    domain::{
+        calendar::Calendar,
+        decision::SealedRecord,
+        ids::{ApplicationId, LeaseId},
+        personal::{APPLICANTS, Applicant},
+        transition::Timing,
+        workflow::WorkflowSet,
+    },
+    hints::SharedHints,
+    secrets::{KeyMaterial, SealError},
+    store::Store,
+};
+
+use super::{clock::DbClock, dispatch::Dispatcher, places::Places, run::Ledger, stats::Stats};
+
+/// Wake-up topic: jobs are due.
+pub const JOBS: &str = "jobs";
+/// Wake-up topic: webhooks are due.
+pub const WEBHOOKS: &str = "webhooks";
+/// Wake-up topic: a queue was paused or resumed.
+pub const PAUSES: &str = "pauses";
+
+/// Configuration of the engine.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a process's lease lasts without renewal.
+    pub lease: Duration,
+    /// The slow poll behind the wake-ups.
+    pub poll: Duration,
+    /// Applications per commit at most.
+    pub commit_batch: usize,
+    /// Commits side by side.
+    pub committers: usize,
+    /// How long running stages may go on after SIGTERM.
+    pub drain: Duration,
+    /// Times that planning needs.
+    pub timing: Timing,
+}
+
+/// What every part of the engine looks at.
+pub struct Shared {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// The database's clock.
+    pub clock: DbClock,
+    /// Keys.
+    pub secrets: Arc<KeyMaterial>,
+    /// Wake-ups between processes.
+    pub hints: SharedHints,
+    /// This process's lease, new at every start.
+    pub lease: LeaseId,
+    /// What this process holds.
+    pub ledger: Arc<Ledger>,
+    /// What it may hold.
+    pub places: Places,
+    /// Where runs go.
+    pub dispatcher: Dispatcher,
+    /// Figures of its runs.
+    pub stats: Stats,
+    /// Configuration.
+    pub settings: Settings,
+    /// Told when jobs may be claimable.
+    pub jobs: Notify,
+    /// Told when webhooks may be due.
+    pub webhooks: Notify,
+    workflows: RwLock<Arc<WorkflowSet>>,
+    calendar: RwLock<Arc<Calendar>>,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of its own; the one caller is the composition")]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: DbClock,
+        secrets: Arc<KeyMaterial>,
+        hints: SharedHints,
+        places: Places,
+        settings: Settings,
+        workflows: WorkflowSet,
+        calendar: Calendar,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            secrets,
+            hints,
+            lease: LeaseId::new(),
+            ledger: Arc::default(),
+            places,
+            dispatcher: Dispatcher::default(),
+            stats: Stats::default(),
+            settings,
+            jobs: Notify::new(),
+            webhooks: Notify::new(),
+            workflows: RwLock::new(Arc::new(workflows)),
+            calendar: RwLock::new(Arc::new(calendar)),
+        }
+    }
+
+    /// The workflow definitions.
+    pub fn workflows(&self) -> Arc<WorkflowSet> {
+        Arc::clone(&self.workflows.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the definitions, e.g. when another process pinned a newer version.
+    pub fn set_workflows(&self, workflows: WorkflowSet) {
+        *self.workflows.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(workflows);
+    }
+
+    /// The working-day calendar.
+    pub fn calendar(&self) -> Arc<Calendar> {
+        Arc::clone(&self.calendar.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the calendar.
+    pub fn set_calendar(&self, calendar: Calendar) {
+        *self.calendar.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(calendar);
+    }
+
+    /// Says, here and elsewhere, that jobs are due.
+    pub fn wake_jobs(&self) {
+        self.jobs.notify_one();
+        self.hints.publish(JOBS);
+    }
+
+    /// Says, here and elsewhere, that webhooks are due.
+    pub fn wake_webhooks(&self) {
+        self.webhooks.notify_one();
+        self.hints.publish(WEBHOOKS);
+    }
+
+    /// Opens an applicant's sealed record.
+    ///
+    /// # Errors
+    /// When the record was tampered with or its key is missing.
+    pub fn open_applicant(&self, id: ApplicationId, sealed: &SealedRecord) -> Result<Applicant, SealError> {
+        let (table, column) = APPLICANTS;
+        self.secrets.sealer().open_record(table, column, &id.to_string(), &sealed.clone().into())
+    }
+
+    /// Seals an applicant's record.
+    ///
+    /// # Errors
+    /// Practically never; see [`SealError`].
+    pub fn seal_applicant(&self, id: ApplicationId, applicant: &Applicant) -> Result<SealedRecord, SealError> {
+        let (table, column) = APPLICANTS;
+        self.secrets.sealer().seal_record(table, column, &id.to_string(), applicant).map(Into::into)
+    }
+
+    /// The widest concurrency and the longest time limit that any version in use gives a stage.
+    pub fn stage_limits(workflows: &WorkflowSet) -> BTreeMap<crate::domain::stage::Stage, (usize, Duration)> {
+        let mut limits = BTreeMap::new();
+        for (stage, rule) in workflows.iter().flat_map(|workflow| &workflow.stages) {
+            let entry = limits.entry(*stage).or_insert((0, Duration::ZERO));
+            entry.0 = entry.0.max(rule.concurrency);
+            entry.1 = entry.1.max(rule.timeout);
+        }
+        limits
+    }
+}

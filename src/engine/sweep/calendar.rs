@@ -1,0 +1,54 @@
+//! Follows calendar imports: loads the newest one, and computes open promises again that stand on another.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        calendar::{Calendar, local_date},
+        cause::Cause,
+    },
+    engine::Engine,
+};
+
+use super::{Sweep, apply_to_all};
+
+const BATCH: usize = 200;
+/// Operators are told this long before the data ends.
+const NOTICE_DAYS: i64 = 30;
+
+/// The calendar reconciler.
+pub struct Calendars(pub Engine);
+
+#[async_trait]
+impl Sweep for Calendars {
+    fn name(&self) -> &'static str {
+        "calendar"
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    async fn run(&self) -> anyhow::Result<bool> {
+        let shared = &self.0.shared;
+        if let Some(stored) = shared.store.latest_calendar().await?
+            && stored.version != shared.calendar().version()
+        {
+            let calendar = Calendar::parse(&stored.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"))?;
+            tracing::info!(calendar.version = %calendar.version(), "using an imported calendar");
+            shared.set_calendar(calendar);
+        }
+        let calendar = shared.calendar();
+        let left = (calendar.data_ends() - local_date(shared.clock.now())).num_days();
+        metrics::gauge!("greenlane_calendar_days_left").set(left as f64);
+        if left < NOTICE_DAYS {
+            tracing::debug!(calendar.days_left = left, "the calendar's data ends soon");
+        }
+        let ids = shared.store.outdated_deadlines(calendar.version(), BATCH).await?;
+        let more = ids.len() == BATCH;
+        apply_to_all(&self.0.committer, ids, &Cause::CalendarChanged).await?;
+        Ok(more)
+    }
+}

@@ -1,0 +1,81 @@
+//! Signs the heads of the audit chains at intervals, so that a log that was cut off is found out.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    domain::{
+        audit::GENESIS,
+        checkpoint::{Checkpoint, CheckpointHead},
+    },
+    engine::Engine,
+    store::types::StoredCheckpoint,
+};
+
+use super::Sweep;
+
+/// Events are stamped a moment before their commit; one that is stamped earlier than this is in the table.
+const SETTLED: TimeDelta = TimeDelta::seconds(2);
+/// How far a checkpoint looks back over the one before: a commit that was offered again for long carries an old stamp.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// The checkpoint reconciler.
+pub struct Checkpoints {
+    /// The engine.
+    pub engine: Engine,
+    /// Time between two checkpoints.
+    pub period: Duration,
+}
+
+#[async_trait]
+impl Sweep for Checkpoints {
+    fn name(&self) -> &'static str {
+        "checkpoints"
+    }
+
+    fn period(&self) -> Duration {
+        self.period
+    }
+
+    async fn run(&self) -> anyhow::Result<bool> {
+        let until = self.engine.shared.clock.now() - SETTLED;
+        take(&self.engine, until).await?;
+        Ok(false)
+    }
+}
+
+/// Takes one checkpoint over everything up to `until`; false when nothing happened since the last.
+///
+/// # Errors
+/// When the database or the signer does not answer.
+pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<bool> {
+    let shared = &engine.shared;
+    let last = shared.store.last_checkpoint().await?;
+    let from = last.as_ref().map_or(DateTime::UNIX_EPOCH, |last| last.until - OVERLAP);
+    let heads = shared.store.heads_between(from, until).await?;
+    let known = match &last {
+        Some(last) => Some(serde_json::from_str::<Checkpoint>(&last.document).context("the last checkpoint does not parse")?),
+        None => None,
+    };
+    let heads: Vec<CheckpointHead> = heads.into_iter().map(CheckpointHead::from).collect();
+    let news = known.as_ref().is_none_or(|known| heads.iter().any(|head| !known.heads.contains(head)));
+    if heads.is_empty() || !news {
+        return Ok(false);
+    }
+    let prev = known.map_or_else(|| GENESIS.to_owned(), |known| known.digest());
+    let signer = shared.secrets.checkpoint_signer();
+    let mut checkpoint = Checkpoint::unsigned(until, prev, heads, signer.key_id().to_owned());
+    checkpoint.signature = signer.sign(checkpoint.digest().as_bytes())?;
+    let id = last.map_or(1, |last| last.id + 1);
+    let document = serde_json::to_string(&checkpoint)?;
+    // Another scheduler may have been faster; its checkpoint covers the same events.
+    let taken = shared.store.append_checkpoint(&StoredCheckpoint { id, until, document }).await?;
+    if taken {
+        // The digest in the log outside the database is what an edited database cannot reach.
+        tracing::info!(checkpoint.id = id, checkpoint.digest = %checkpoint.digest(), chains = checkpoint.heads.len(), "audit checkpoint");
+    }
+    Ok(taken)
+}
