@@ -197,6 +197,8 @@ pub trait Audit: Send + Sync {
     async fn append_checkpoint(&self, checkpoint: &StoredCheckpoint) -> Result<bool>;
     /// Checkpoints, oldest first, after `after`.
     async fn checkpoints(&self, after: i64, limit: usize) -> Result<Vec<StoredCheckpoint>>;
+    /// Makes room for the coming months' events, where the database keeps them apart by month.
+    async fn prepare_partitions(&self) -> Result<()>;
     /// The last checkpoint.
     async fn last_checkpoint(&self) -> Result<Option<StoredCheckpoint>>;
 }

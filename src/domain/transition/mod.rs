@@ -4,7 +4,7 @@
 
 mod deadline;
 mod ending;
-mod operator;
+pub(crate) mod operator;
 mod review;
 mod run;
 

@@ -7,10 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    domain::{
-        audit::GENESIS,
-        checkpoint::{Checkpoint, CheckpointHead},
-    },
+    domain::checkpoint::{Checkpoint, CheckpointHead},
     engine::Engine,
     store::types::StoredCheckpoint,
 };
@@ -60,22 +57,25 @@ pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<bool>
         Some(last) => Some(serde_json::from_str::<Checkpoint>(&last.document).context("the last checkpoint does not parse")?),
         None => None,
     };
-    let heads: Vec<CheckpointHead> = heads.into_iter().map(CheckpointHead::from).collect();
+    let heads: Vec<CheckpointHead> = heads
+        .into_iter()
+        .map(|head| CheckpointHead { application_id: head.application_id, seq: head.seq, hash: head.hash })
+        .collect();
     let news = known.as_ref().is_none_or(|known| heads.iter().any(|head| !known.heads.contains(head)));
     if heads.is_empty() || !news {
         return Ok(false);
     }
-    let prev = known.map_or_else(|| GENESIS.to_owned(), |known| known.digest());
     let signer = shared.secrets.checkpoint_signer();
-    let mut checkpoint = Checkpoint::unsigned(until, prev, heads, signer.key_id().to_owned());
-    checkpoint.signature = signer.sign(checkpoint.digest().as_bytes())?;
-    let id = last.map_or(1, |last| last.id + 1);
+    let unsigned = Checkpoint::unsigned(known.as_ref(), until, heads, signer.key_id());
+    let signature = signer.sign(&unsigned.digest())?;
+    let checkpoint = unsigned.signed(&signature);
     let document = serde_json::to_string(&checkpoint)?;
+    let id = checkpoint.id;
     // Another scheduler may have been faster; its checkpoint covers the same events.
     let taken = shared.store.append_checkpoint(&StoredCheckpoint { id, until, document }).await?;
     if taken {
         // The digest in the log outside the database is what an edited database cannot reach.
-        tracing::info!(checkpoint.id = id, checkpoint.digest = %checkpoint.digest(), chains = checkpoint.heads.len(), "audit checkpoint");
+        tracing::info!(checkpoint.id = id, checkpoint.digest = hex::encode(checkpoint.digest()), chains = checkpoint.heads.len(), "audit checkpoint");
     }
     Ok(taken)
 }

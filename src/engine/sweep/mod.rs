@@ -1,12 +1,10 @@
 //! Reconcilers: each takes no input, runs on a clock and on a signal, is idempotent, and has a file of its own.
 
-pub mod alerts;
 pub mod batches;
 pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
 pub mod gauges;
-pub mod outbox;
 pub mod rescue;
 pub mod retention;
 pub mod reviews;
