@@ -40,20 +40,10 @@ impl DatabaseConfig {
             "must be 2 to 1000: one connection can be busy while another is needed",
         );
         for (key, value) in [
-            (
-                "database.connect_timeout_seconds",
-                self.connect_timeout_seconds,
-            ),
-            (
-                "database.statement_timeout_seconds",
-                self.statement_timeout_seconds,
-            ),
+            ("database.connect_timeout_seconds", self.connect_timeout_seconds),
+            ("database.statement_timeout_seconds", self.statement_timeout_seconds),
         ] {
-            problems.require(
-                value.get() > 0.0,
-                key,
-                "must be above 0: every database call has a time limit",
-            );
+            problems.require(value.get() > 0.0, key, "must be above 0: every database call has a time limit");
         }
     }
 }
@@ -83,19 +73,11 @@ impl RedisConfig {
 pub struct BlobConfig {
     /// `GREENLANE_BLOB_URL`.
     pub url: BlobLocation,
-    /// S3: another endpoint than Amazon's.
-    pub endpoint: Option<SecretUrl>,
-    /// S3: the region.
-    pub region: Option<String>,
 }
 
 impl Default for BlobConfig {
     fn default() -> Self {
-        Self {
-            url: BlobLocation::Folder("var/photos".into()),
-            endpoint: None,
-            region: None,
-        }
+        Self { url: BlobLocation::Folder("var/photos".into()) }
     }
 }
 

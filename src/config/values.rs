@@ -4,8 +4,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
-    fmt,
-    path::{Path, PathBuf},
+    fmt, io,
+    path::{self, Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
@@ -27,9 +27,7 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(de::Error::custom)
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
     };
@@ -83,13 +81,8 @@ impl FromStr for SecretUrl {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text)
-            .map_err(|_| InvalidValue("must be a URL such as `https://host/path`"))?;
-        if url.has_host() {
-            Ok(Self(url))
-        } else {
-            Err(InvalidValue("must be a URL with a host"))
-        }
+        let url = Url::parse(text).map_err(|_| InvalidValue("must be a URL such as `https://host/path`"))?;
+        if url.has_host() { Ok(Self(url)) } else { Err(InvalidValue("must be a URL with a host")) }
     }
 }
 
@@ -140,11 +133,7 @@ impl DatabaseUrl {
     /// The embedded database `sqlite://var/greenlane.db`.
     pub fn embedded() -> Self {
         let text = "sqlite://var/greenlane.db";
-        Self {
-            text: text.into(),
-            kind: DatabaseKind::Sqlite,
-            shown: text.to_owned(),
-        }
+        Self { text: text.into(), kind: DatabaseKind::Sqlite, shown: text.to_owned() }
     }
 
     /// Which database.
@@ -172,14 +161,10 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let kind = match text.split_once(':') {
-            Some(("sqlite", rest)) if !rest.trim_start_matches('/').is_empty() => {
-                DatabaseKind::Sqlite
-            }
+            Some(("sqlite", rest)) if !rest.trim_start_matches('/').is_empty() => DatabaseKind::Sqlite,
             Some(("postgres" | "postgresql", _)) => DatabaseKind::Postgres,
             _ => {
-                return Err(InvalidValue(
-                    "must be `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`",
-                ));
+                return Err(InvalidValue("must be `sqlite://FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`"));
             }
         };
         let shown = match kind {
@@ -191,11 +176,7 @@ impl FromStr for DatabaseUrl {
                 redacted(&url)
             }
         };
-        Ok(Self {
-            text: text.into(),
-            kind,
-            shown,
-        })
+        Ok(Self { text: text.into(), kind, shown })
     }
 }
 
@@ -213,40 +194,42 @@ impl fmt::Debug for DatabaseUrl {
 
 as_text!(DatabaseUrl);
 
-/// Where photos are kept: `file://FOLDER` or `s3://BUCKET/PREFIX`. Credentials for S3 come from
-/// the usual `AWS_…` variables.
+/// Where photos are kept: `file://FOLDER` or `s3://BUCKET`. Credentials, region and endpoint of S3
+/// come from the usual `AWS_…` variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobLocation {
     /// A folder; relative ones start at the working directory.
     Folder(PathBuf),
     /// A bucket of S3 or of something that speaks its protocol.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// What every object's name begins with; may be empty.
-        prefix: String,
-    },
+    Bucket(String),
+}
+
+impl BlobLocation {
+    /// The location as an absolute URL.
+    ///
+    /// # Errors
+    /// There is no working directory, or the name makes no URL.
+    pub fn url(&self) -> io::Result<Url> {
+        let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "the blob location makes no URL");
+        match self {
+            Self::Folder(folder) => Url::from_file_path(path::absolute(folder)?).map_err(|()| invalid()),
+            Self::Bucket(bucket) => Url::parse(&format!("s3://{bucket}")).map_err(|_| invalid()),
+        }
+    }
 }
 
 impl FromStr for BlobLocation {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let location = match text.split_once("://") {
-            Some(("file", folder)) if !folder.is_empty() => Some(Self::Folder(folder.into())),
-            Some(("s3", rest)) => {
-                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let named = !bucket.is_empty() && !bucket.contains(['@', ':', '?']);
-                named.then(|| Self::S3 {
-                    bucket: bucket.to_owned(),
-                    prefix: prefix.trim_matches('/').to_owned(),
-                })
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        match text.split_once("://") {
+            Some(("file", folder)) if !folder.is_empty() => Ok(Self::Folder(folder.into())),
+            Some(("s3", bucket)) if bucket.len() >= 3 && bucket.chars().all(is_name) => {
+                Ok(Self::Bucket(bucket.to_owned()))
             }
-            _ => None,
-        };
-        location.ok_or(InvalidValue(
-            "must be `file://FOLDER` or `s3://BUCKET/PREFIX`, without credentials",
-        ))
+            _ => Err(InvalidValue("must be `file://FOLDER` or `s3://BUCKET`, without credentials")),
+        }
     }
 }
 
@@ -254,8 +237,7 @@ impl fmt::Display for BlobLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "file://{}", folder.display()),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Bucket(bucket) => write!(f, "s3://{bucket}"),
         }
     }
 }
@@ -272,18 +254,12 @@ pub struct Bind {
 impl Bind {
     /// A port of this machine only.
     pub fn local(port: u16) -> Self {
-        Self {
-            host: "127.0.0.1".to_owned(),
-            port,
-        }
+        Self { host: "127.0.0.1".to_owned(), port }
     }
 
     /// The same host with another port.
     pub fn with_port(&self, port: u16) -> Self {
-        Self {
-            host: self.host.clone(),
-            port,
-        }
+        Self { host: self.host.clone(), port }
     }
 }
 
@@ -291,21 +267,12 @@ impl FromStr for Bind {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
         match parts {
-            Some((host, port))
-                if !host.is_empty() && (!host.contains(':') || host.starts_with('[')) =>
-            {
-                Ok(Self {
-                    host: host.to_owned(),
-                    port,
-                })
+            Some((host, port)) if !host.is_empty() && (!host.contains(':') || host.starts_with('[')) => {
+                Ok(Self { host: host.to_owned(), port })
             }
-            _ => Err(InvalidValue(
-                "must be HOST:PORT such as `127.0.0.1:8080` or `[::]:8080`",
-            )),
+            _ => Err(InvalidValue("must be HOST:PORT such as `127.0.0.1:8080` or `[::]:8080`")),
         }
     }
 }
@@ -324,15 +291,10 @@ mod tests {
 
     #[test]
     fn secret_urls_show_no_secret() {
-        let url: SecretUrl = "redis://user:pa%24s@host:6379/1?token=secret#secret"
-            .parse()
-            .unwrap();
+        let url: SecretUrl = "redis://user:pa%24s@host:6379/1?token=secret#secret".parse().unwrap();
         assert_eq!(url.to_string(), "redis://***@host:6379/1");
         assert_eq!(format!("{url:?}"), "redis://***@host:6379/1");
-        assert_eq!(
-            serde_json::to_value(&url).unwrap(),
-            "redis://***@host:6379/1"
-        );
+        assert_eq!(serde_json::to_value(&url).unwrap(), "redis://***@host:6379/1");
         assert_eq!(url.expose().password(), Some("pa%24s"));
         for wrong in ["", "host", "/path", "mailto:a@b", "http://"] {
             assert!(wrong.parse::<SecretUrl>().is_err(), "{wrong}");
@@ -346,36 +308,19 @@ mod tests {
             assert_eq!(url.kind(), DatabaseKind::Sqlite);
             url.sqlite_path().map(|path| path.display().to_string())
         };
-        assert_eq!(
-            path("sqlite://var/greenlane.db").as_deref(),
-            Some("var/greenlane.db")
-        );
-        assert_eq!(
-            path("sqlite:///var/greenlane.db?mode=rwc").as_deref(),
-            Some("/var/greenlane.db")
-        );
+        assert_eq!(path("sqlite://var/greenlane.db").as_deref(), Some("var/greenlane.db"));
+        assert_eq!(path("sqlite:///var/greenlane.db?mode=rwc").as_deref(), Some("/var/greenlane.db"));
         assert_eq!(path("sqlite:greenlane.db").as_deref(), Some("greenlane.db"));
         assert_eq!(path("sqlite::memory:"), None);
         assert_eq!(path("sqlite://:memory:"), None);
-        let server: DatabaseUrl = "postgres://user:secret@host:5432/green?sslmode=require"
-            .parse()
-            .unwrap();
+        let server: DatabaseUrl = "postgres://user:secret@host:5432/green?sslmode=require".parse().unwrap();
         assert_eq!(server.kind(), DatabaseKind::Postgres);
         assert_eq!(server.sqlite_path(), None);
-        assert_eq!(
-            format!("{server} {server:?}"),
-            "postgres://***@host:5432/green postgres://***@host:5432/green"
-        );
+        assert_eq!(format!("{server} {server:?}"), "postgres://***@host:5432/green postgres://***@host:5432/green");
         assert!(server.expose().contains("secret"));
-        for wrong in [
-            "",
-            "sqlite",
-            "sqlite:",
-            "sqlite://",
-            "mysql://host/db",
-            "var/greenlane.db",
-            "postgres://user:a/b@host",
-        ] {
+        for wrong in
+            ["", "sqlite", "sqlite:", "sqlite://", "mysql://host/db", "var/greenlane.db", "postgres://user:a/b@host"]
+        {
             assert!(wrong.parse::<DatabaseUrl>().is_err(), "{wrong}");
         }
     }
@@ -383,28 +328,22 @@ mod tests {
     #[test]
     fn blob_locations() {
         let folder = |path: &str| BlobLocation::Folder(path.into());
-        let s3 = |bucket: &str, prefix: &str| BlobLocation::S3 {
-            bucket: bucket.into(),
-            prefix: prefix.into(),
-        };
         for (text, expected) in [
             ("file://var/photos", folder("var/photos")),
             ("file:///srv/photos", folder("/srv/photos")),
-            ("s3://bucket", s3("bucket", "")),
-            ("s3://bucket/a/b/", s3("bucket", "a/b")),
+            ("s3://bucket-1", BlobLocation::Bucket("bucket-1".into())),
         ] {
-            assert_eq!(text.parse(), Ok(expected));
+            assert_eq!(text.parse(), Ok(expected.clone()));
+            assert_eq!(expected.to_string(), text);
         }
-        for wrong in [
-            "",
-            "file://",
-            "s3://",
-            "s3://key:secret@bucket",
-            "https://bucket",
-            "/srv/photos",
-        ] {
+        for wrong in
+            ["", "file://", "s3://", "s3://key:secret@bucket", "s3://bucket/prefix", "https://bucket", "/srv/photos"]
+        {
             assert!(wrong.parse::<BlobLocation>().is_err(), "{wrong}");
         }
+        assert_eq!(folder("/srv/photos").url().unwrap().as_str(), "file:///srv/photos");
+        assert!(folder("var/photos").url().unwrap().to_file_path().unwrap().is_absolute());
+        assert_eq!(BlobLocation::Bucket("abc".into()).url().unwrap().host_str(), Some("abc"));
     }
 
     #[test]
@@ -412,30 +351,16 @@ mod tests {
         for text in ["127.0.0.1:8080", "0.0.0.0:0", "[::1]:80", "localhost:9000"] {
             assert_eq!(text.parse::<Bind>().unwrap().to_string(), text);
         }
-        for wrong in [
-            "",
-            "8080",
-            ":8080",
-            "127.0.0.1",
-            "host:",
-            "host:99999",
-            "::1:80",
-        ] {
+        for wrong in ["", "8080", ":8080", "127.0.0.1", "host:", "host:99999", "::1:80"] {
             assert!(wrong.parse::<Bind>().is_err(), "{wrong}");
         }
-        assert_eq!(
-            "[::]:1".parse::<Bind>().unwrap().with_port(2).to_string(),
-            "[::]:2"
-        );
+        assert_eq!("[::]:1".parse::<Bind>().unwrap().with_port(2).to_string(), "[::]:2");
     }
 
     #[test]
     fn seconds_are_finite_and_not_negative() {
         let parse = |text: &str| serde_json::from_str::<Seconds>(text);
-        assert_eq!(
-            parse("0.25").unwrap().duration(),
-            Duration::from_millis(250)
-        );
+        assert_eq!(parse("0.25").unwrap().duration(), Duration::from_millis(250));
         assert_eq!(parse("10").unwrap(), Seconds::new(10));
         for wrong in ["-1", "1e300", "\"5\""] {
             assert!(parse(wrong).is_err(), "{wrong}");
