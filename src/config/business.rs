@@ -20,10 +20,7 @@ pub struct WorkflowConfig {
 
 impl Default for WorkflowConfig {
     fn default() -> Self {
-        Self {
-            folder: "workflows".into(),
-            retry_scale: 1.0,
-        }
+        Self { folder: "workflows".into(), retry_scale: 1.0 }
     }
 }
 
@@ -33,10 +30,7 @@ impl WorkflowConfig {
         if self.folder.is_dir() {
             return Ok(());
         }
-        let reason = format!(
-            "there is no folder `{}`; set GREENLANE_WORKFLOWS",
-            self.folder.display()
-        );
+        let reason = format!("there is no folder `{}`; set GREENLANE_WORKFLOWS", self.folder.display());
         Err(Problem::new("workflow.folder", reason))
     }
 
@@ -57,10 +51,7 @@ pub struct CalendarConfig {
 
 impl Default for CalendarConfig {
     fn default() -> Self {
-        Self {
-            folder: None,
-            warn_days: 30,
-        }
+        Self { folder: None, warn_days: 30 }
     }
 }
 
@@ -74,9 +65,7 @@ pub struct FaceConfig {
 
 impl Default for FaceConfig {
     fn default() -> Self {
-        Self {
-            pending_poll_seconds: Seconds::new(15),
-        }
+        Self { pending_poll_seconds: Seconds::new(15) }
     }
 }
 
@@ -104,11 +93,7 @@ pub struct ReviewConfig {
 
 impl Default for ReviewConfig {
     fn default() -> Self {
-        Self {
-            lease_seconds: Seconds::new(300),
-            claim_limit: 3,
-            undo_seconds: Seconds::new(10),
-        }
+        Self { lease_seconds: Seconds::new(300), claim_limit: 3, undo_seconds: Seconds::new(10) }
     }
 }
 
@@ -152,10 +137,7 @@ pub struct LicenceConfig {
 
 impl Default for LicenceConfig {
     fn default() -> Self {
-        Self {
-            status_cache_seconds: Seconds::new(5),
-            presentation_seconds: Seconds::new(60),
-        }
+        Self { status_cache_seconds: Seconds::new(5), presentation_seconds: Seconds::new(60) }
     }
 }
 

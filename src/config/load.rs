@@ -40,8 +40,7 @@ impl Config {
     /// nothing must be started (exit code 78).
     pub fn load() -> Result<Self, Vec<Problem>> {
         let (variables, mut problems) = readable(std::env::vars_os());
-        let found =
-            find_file(&variables).and_then(|file| file.map(|path| read_file(&path)).transpose());
+        let found = find_file(&variables).and_then(|file| file.map(|path| read_file(&path)).transpose());
         let file = found.unwrap_or_else(|problem| {
             problems.0.push(problem);
             None
@@ -55,9 +54,7 @@ impl Config {
         file: Option<&str>,
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, Vec<Problem>> {
-        let variables = variables
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()));
+        let variables = variables.into_iter().map(|(key, value)| (key.into(), value.into()));
         Self::from_sources(file, &variables.collect(), Problems::default())
     }
 
@@ -93,16 +90,12 @@ pub(super) fn defaults() -> Map<String, Value> {
 }
 
 /// The variables that are text and not empty; an empty one counts as unset.
-fn readable(
-    all: impl Iterator<Item = (OsString, OsString)>,
-) -> (Variables<String, String>, Problems) {
+fn readable(all: impl Iterator<Item = (OsString, OsString)>) -> (Variables<String, String>, Problems) {
     let mut problems = Problems::default();
     let mut variables = Variables::new();
     for (key, value) in all {
         let Ok(key) = key.into_string() else { continue };
-        let ours = key.starts_with("GREENLANE")
-            || key == "PORT"
-            || NAMED.iter().any(|(name, _)| *name == key);
+        let ours = key.starts_with("GREENLANE") || key == "PORT" || NAMED.iter().any(|(name, _)| *name == key);
         match value.into_string() {
             Ok(value) if ours && !value.is_empty() => drop(variables.insert(key, value)),
             Err(_) if ours => problems.add(key, "must be UTF-8 text"),
@@ -124,20 +117,11 @@ fn find_file(variables: &Variables<String, String>) -> Result<Option<PathBuf>, P
 }
 
 fn read_file(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error: io::Error| {
-        Problem::new(
-            path.display().to_string(),
-            format!("cannot be read: {error}"),
-        )
-    };
+    let unreadable = |error: io::Error| Problem::new(path.display().to_string(), format!("cannot be read: {error}"));
     fs::read_to_string(path).map_err(unreadable)
 }
 
-fn merge(
-    file: Option<&str>,
-    variables: &Variables<String, String>,
-    problems: &mut Problems,
-) -> Result<Given, Problem> {
+fn merge(file: Option<&str>, variables: &Variables<String, String>, problems: &mut Problems) -> Result<Given, Problem> {
     let mut builder = ::config::Config::builder();
     if let Some(text) = file {
         // Parsed here first: the crate's own error quotes the line, which may hold a password.
@@ -146,10 +130,7 @@ fn merge(
             Err(error) => {
                 let line = error.span().and_then(|span| text.get(..span.start));
                 let line = line.map_or(1, |before| before.matches('\n').count() + 1);
-                problems.add(
-                    format!("file, line {line}"),
-                    format!("is not TOML: {}", error.message()),
-                );
+                problems.add(format!("file, line {line}"), format!("is not TOML: {}", error.message()));
             }
         }
     }
@@ -166,27 +147,17 @@ fn merge(
         .separator("__")
         .ignore_empty(true)
         .source(Some(variables.clone()));
-    let built = builder
-        .add_source(named.build().map_err(refused)?)
-        .add_source(prefixed)
-        .build();
+    let built = builder.add_source(named.build().map_err(refused)?).add_source(prefixed).build();
     Ok(built.map_err(refused)?.cache)
 }
 
 /// An error of the `config` crate itself: a variable whose name is no path of keys.
 fn refused(_: ::config::ConfigError) -> Problem {
-    Problem::new(
-        "environment",
-        "a GREENLANE__SECTION__KEY variable has a name that is not a key",
-    )
+    Problem::new("environment", "a GREENLANE__SECTION__KEY variable has a name that is not a key")
 }
 
 /// `PORT` replaces the port of `server.bind`, unless a variable names the whole address.
-fn apply_port(
-    tree: &mut Map<String, Value>,
-    variables: &Variables<String, String>,
-    problems: &mut Problems,
-) {
+fn apply_port(tree: &mut Map<String, Value>, variables: &Variables<String, String>, problems: &mut Problems) {
     let Some(port) = variables.get("PORT").filter(|text| !text.is_empty()) else {
         return;
     };
@@ -194,16 +165,12 @@ fn apply_port(
         return problems.add("PORT", "must be a port number, 0 to 65535");
     };
     let named = |name: &&String| {
-        name.eq_ignore_ascii_case("GREENLANE_BIND")
-            || name.eq_ignore_ascii_case("GREENLANE__SERVER__BIND")
+        name.eq_ignore_ascii_case("GREENLANE_BIND") || name.eq_ignore_ascii_case("GREENLANE__SERVER__BIND")
     };
     if variables.keys().any(|name| named(&name)) {
         return;
     }
-    let bind = tree
-        .get("server")
-        .and_then(|server| server.get("bind"))
-        .and_then(Value::as_str);
+    let bind = tree.get("server").and_then(|server| server.get("bind")).and_then(Value::as_str);
     let bind = match bind.map(str::parse::<Bind>) {
         None => Bind::local(port),
         Some(Ok(bind)) => bind.with_port(port),

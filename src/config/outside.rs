@@ -55,11 +55,7 @@ pub struct ProviderConfig {
 
 impl Default for ProviderConfig {
     fn default() -> Self {
-        Self {
-            url: None,
-            rate_per_second: 0.0,
-            rate_burst: 50,
-        }
+        Self { url: None, rate_per_second: 0.0, rate_burst: 50 }
     }
 }
 
@@ -104,16 +100,10 @@ impl ProvidersConfig {
 
     /// One problem for each provider without a URL: nothing stands in for it outside `demo`.
     pub fn missing(&self) -> Vec<Problem> {
-        let without = self
-            .each()
-            .into_iter()
-            .filter(|(_, _, provider)| provider.url.is_none());
+        let without = self.each().into_iter().filter(|(_, _, provider)| provider.url.is_none());
         without
             .map(|(name, variable, _)| {
-                Problem::new(
-                    format!("providers.{name}.url"),
-                    format!("is required; set {variable}"),
-                )
+                Problem::new(format!("providers.{name}.url"), format!("is required; set {variable}"))
             })
             .collect()
     }
@@ -121,14 +111,8 @@ impl ProvidersConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         for (key, value) in [
             ("providers.timeout_seconds", self.timeout_seconds),
-            (
-                "providers.connect_timeout_seconds",
-                self.connect_timeout_seconds,
-            ),
-            (
-                "providers.breaker.window_seconds",
-                self.breaker.window_seconds,
-            ),
+            ("providers.connect_timeout_seconds", self.connect_timeout_seconds),
+            ("providers.breaker.window_seconds", self.breaker.window_seconds),
             ("providers.breaker.open_seconds", self.breaker.open_seconds),
         ] {
             problems.require(value.get() > 0.0, key, "must be above 0");
@@ -166,11 +150,7 @@ impl ProviderConfig {
             &format!("{section}.rate_per_second"),
             "must be 0 for no limit, or 0.0001 to 1000000",
         );
-        problems.require(
-            self.rate_burst >= 1,
-            &format!("{section}.rate_burst"),
-            "must be 1 or more",
-        );
+        problems.require(self.rate_burst >= 1, &format!("{section}.rate_burst"), "must be 1 or more");
     }
 }
 
@@ -206,20 +186,13 @@ impl Default for MailConfig {
 impl MailConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         problems.require(
-            self.url
-                .as_ref()
-                .is_none_or(|url| matches!(url.expose().scheme(), "smtp" | "smtps")),
+            self.url.as_ref().is_none_or(|url| matches!(url.expose().scheme(), "smtp" | "smtps")),
             "mail.url",
             "must begin with `smtp://` or `smtps://`",
         );
+        problems.require(is_address(&self.from), "mail.from", "must be a mail address");
         problems.require(
-            is_address(&self.from),
-            "mail.from",
-            "must be a mail address",
-        );
-        problems.require(
-            !self.operations.is_empty()
-                && self.operations.iter().all(|address| is_address(address)),
+            !self.operations.is_empty() && self.operations.iter().all(|address| is_address(address)),
             "mail.operations",
             "must list at least one mail address: somebody must hear of a breached deadline",
         );
@@ -245,22 +218,14 @@ pub struct WebhooksConfig {
 
 impl Default for WebhooksConfig {
     fn default() -> Self {
-        Self {
-            allow_private_callbacks: false,
-            retry_scale: 1.0,
-            timeout_seconds: Seconds::new(10),
-        }
+        Self { allow_private_callbacks: false, retry_scale: 1.0, timeout_seconds: Seconds::new(10) }
     }
 }
 
 impl WebhooksConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         check_scale(self.retry_scale, "webhooks.retry_scale", problems);
-        problems.require(
-            self.timeout_seconds.get() > 0.0,
-            "webhooks.timeout_seconds",
-            "must be above 0",
-        );
+        problems.require(self.timeout_seconds.get() > 0.0, "webhooks.timeout_seconds", "must be above 0");
     }
 }
 

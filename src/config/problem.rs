@@ -14,21 +14,13 @@ pub struct Problem {
 impl Problem {
     /// A problem with a key, variable or file.
     pub fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            reason: reason.into(),
-        }
+        Self { key: key.into(), reason: reason.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "configuration `{}`: {}",
-            self.key,
-            self.reason.replace('\n', " ")
-        )
+        write!(f, "configuration `{}`: {}", self.key, self.reason.replace('\n', " "))
     }
 }
 
@@ -49,10 +41,6 @@ impl Problems {
     }
 
     pub(super) fn into_result(self) -> Result<(), Vec<Problem>> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(self.0)
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }
 }

@@ -18,9 +18,7 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self {
-            bind: Bind::local(8080),
-        }
+        Self { bind: Bind::local(8080) }
     }
 }
 
@@ -77,11 +75,7 @@ impl EngineConfig {
             "engine.poll_ms",
             "must be 10 to 60000: the poll finds what no wake-up announced",
         );
-        problems.require(
-            (1..=5000).contains(&self.commit_batch),
-            "engine.commit_batch",
-            "must be 1 to 5000",
-        );
+        problems.require((1..=5000).contains(&self.commit_batch), "engine.commit_batch", "must be 1 to 5000");
         problems.require(
             self.commit_linger_ms <= 100,
             "engine.commit_linger_ms",
@@ -126,22 +120,16 @@ impl Default for LimitsConfig {
 impl LimitsConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         problems.require(
-            self.requests_per_second == 0.0
-                || (0.0001..=1_000_000.0).contains(&self.requests_per_second),
+            self.requests_per_second == 0.0 || (0.0001..=1_000_000.0).contains(&self.requests_per_second),
             "limits.requests_per_second",
             "must be 0 for no limit, or 0.0001 to 1000000",
         );
-        for (key, value) in [
-            ("limits.requests_burst", self.requests_burst),
-            ("limits.login_attempts", self.login_attempts),
-        ] {
+        for (key, value) in
+            [("limits.requests_burst", self.requests_burst), ("limits.login_attempts", self.login_attempts)]
+        {
             problems.require(value >= 1, key, "must be 1 or more");
         }
-        problems.require(
-            self.login_window_seconds.get() >= 1.0,
-            "limits.login_window_seconds",
-            "must be 1 or more",
-        );
+        problems.require(self.login_window_seconds.get() >= 1.0, "limits.login_window_seconds", "must be 1 or more");
     }
 }
 
@@ -157,10 +145,7 @@ pub struct AuditConfig {
 
 impl Default for AuditConfig {
     fn default() -> Self {
-        Self {
-            checkpoint_seconds: Seconds::new(60),
-            checkpoint_folder: None,
-        }
+        Self { checkpoint_seconds: Seconds::new(60), checkpoint_folder: None }
     }
 }
 
@@ -188,11 +173,7 @@ pub struct RetentionConfig {
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self {
-            unused_photo_hours: 24,
-            rejected_photo_days: 30,
-            webhook_days: 30,
-        }
+        Self { unused_photo_hours: 24, rejected_photo_days: 30, webhook_days: 30 }
     }
 }
 
@@ -220,9 +201,6 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self {
-            log: crate::telemetry::DEFAULT_FILTER.to_owned(),
-            json: false,
-        }
+        Self { log: crate::telemetry::DEFAULT_FILTER.to_owned(), json: false }
     }
 }

@@ -7,17 +7,9 @@ use serde_json::{Map, Value};
 
 /// The tree in the types of the defaults. What is unknown or of a wrong type is reported and left
 /// out.
-pub(super) fn typed(
-    given: &Given,
-    defaults: &Map<String, Value>,
-    problems: &mut Problems,
-) -> Map<String, Value> {
+pub(super) fn typed(given: &Given, defaults: &Map<String, Value>, problems: &mut Problems) -> Map<String, Value> {
     match &given.kind {
-        ValueKind::Table(table) => Walk {
-            root: defaults,
-            problems,
-        }
-        .section(
+        ValueKind::Table(table) => Walk { root: defaults, problems }.section(
             "",
             table.iter().map(|(key, value)| (key.as_str(), value)),
             defaults,
@@ -43,21 +35,12 @@ impl Walk<'_> {
         let mut given: Vec<_> = given.collect();
         given.sort_by_key(|(key, _)| *key);
         for (key, value) in given {
-            let path = if path.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{path}.{key}")
-            };
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             // An empty section of the defaults is a map with free keys, all of them whole numbers.
-            let default = if defaults.is_empty() {
-                Some(&Value::from(0))
-            } else {
-                defaults.get(key)
-            };
+            let default = if defaults.is_empty() { Some(&Value::from(0)) } else { defaults.get(key) };
             let Some(default) = default.cloned() else {
                 let hint = suggestion(key, defaults, self.root).unwrap_or_default();
-                self.problems
-                    .add(path, format!("is unknown{}{hint}", place(value)));
+                self.problems.add(path, format!("is unknown{}{hint}", place(value)));
                 continue;
             };
             if let Some(value) = self.value(&path, value, &default) {
@@ -96,18 +79,13 @@ impl Walk<'_> {
             }
             (Value::String(_) | Value::Null, _) => "a text in quotes",
         };
-        self.problems
-            .add(path, format!("must be {expected}{}", place(given)));
+        self.problems.add(path, format!("must be {expected}{}", place(given)));
         None
     }
 }
 
 fn place(value: &Given) -> &'static str {
-    if value.origin() == Some(super::load::ENVIRONMENT) {
-        " (from the environment)"
-    } else {
-        ""
-    }
+    if value.origin() == Some(super::load::ENVIRONMENT) { " (from the environment)" } else { "" }
 }
 
 fn boolean(kind: &ValueKind) -> Option<bool> {
@@ -147,27 +125,16 @@ fn list(kind: &ValueKind) -> Option<Vec<Value>> {
                 _ => None,
             })
             .collect(),
-        ValueKind::String(text) => Some(
-            text.split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(Into::into)
-                .collect(),
-        ),
+        ValueKind::String(text) => {
+            Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Into::into).collect())
+        }
         _ => None,
     }
 }
 
 /// `; did you mean …?`: the same key of another section, or the nearest of this one.
-fn suggestion(
-    key: &str,
-    siblings: &Map<String, Value>,
-    root: &Map<String, Value>,
-) -> Option<String> {
-    let near = siblings
-        .keys()
-        .map(|known| (distance(key, known), known))
-        .min()?;
+fn suggestion(key: &str, siblings: &Map<String, Value>, root: &Map<String, Value>) -> Option<String> {
+    let near = siblings.keys().map(|known| (distance(key, known), known)).min()?;
     if near.0 <= 2.max(key.len() / 3) && near.0 < key.len() {
         return Some(format!("; did you mean `{}`?", near.1));
     }
@@ -183,9 +150,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = i;
         let mut left = i + 1;
         for (above, y) in row.iter_mut().skip(1).zip(&b) {
-            let cost = (diagonal + usize::from(x != *y))
-                .min(left + 1)
-                .min(*above + 1);
+            let cost = (diagonal + usize::from(x != *y)).min(left + 1).min(*above + 1);
             diagonal = *above;
             *above = cost;
             left = cost;
@@ -203,13 +168,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("abc", "", 3),
-            ("", "ab", 2),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-        ] {
+        for (a, b, expected) in
+            [("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("flaw", "lawn", 2)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

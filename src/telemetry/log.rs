@@ -5,9 +5,7 @@ use std::{
     io::{self, IsTerminal},
     panic::{self, PanicHookInfo},
 };
-use tracing_subscriber::{
-    EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt,
-};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 /// What is logged without `RUST_LOG`: our own lines, and what libraries warn of.
 pub const DEFAULT_FILTER: &str =
@@ -27,25 +25,15 @@ pub struct InvalidFilter {
 /// # Errors
 /// A filter that cannot be read.
 pub fn init(filter: &str, json: bool) -> Result<(), InvalidFilter> {
-    let invalid = |_| InvalidFilter {
-        filter: filter.to_owned(),
-    };
+    let invalid = |_| InvalidFilter { filter: filter.to_owned() };
     let filter = EnvFilter::builder().parse(filter).map_err(invalid)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = if json {
-        lines
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .boxed()
+        lines.json().flatten_event(true).with_span_list(false).boxed()
     } else {
         lines.with_ansi(io::stderr().is_terminal()).boxed()
     };
-    if registry()
-        .with(lines.with_filter(filter))
-        .try_init()
-        .is_ok()
-    {
+    if registry().with(lines.with_filter(filter)).try_init().is_ok() {
         panic::set_hook(Box::new(log_panic));
     }
     Ok(())
@@ -55,16 +43,11 @@ pub fn init(filter: &str, json: bool) -> Result<(), InvalidFilter> {
 /// program was working on, which may be somebody's name.
 fn log_panic(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string).unwrap_or_default();
-    let message = info
-        .payload()
-        .downcast_ref::<&'static str>()
-        .copied()
-        .unwrap_or("(not shown)");
+    let message = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown)");
     let thread = std::thread::current();
     let thread_name = thread.name().unwrap_or_default();
     let backtrace = Backtrace::capture();
-    let backtrace =
-        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(
         panic.location = location,
         panic.message = message,
@@ -82,9 +65,6 @@ mod tests {
     fn filters_are_checked() {
         assert!(EnvFilter::builder().parse(DEFAULT_FILTER).is_ok());
         let error = init("greenlane=loud", false).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`greenlane=loud` is not a log filter such as `info,greenlane=debug`"
-        );
+        assert_eq!(error.to_string(), "`greenlane=loud` is not a log filter such as `info,greenlane=debug`");
     }
 }

@@ -6,13 +6,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use std::{sync::OnceLock, thread, time::Duration};
 
 /// From 1 ms to a minute: provider calls, requests, commits.
-const SHORT: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
+const SHORT: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// From 10 ms to a day: waiting in a queue.
-const LONG: &[f64] = &[
-    0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0,
-];
+const LONG: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0];
 /// Things in one batch.
 const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
@@ -113,14 +109,12 @@ pub fn install() -> Result<(), BuildError> {
     describe();
     let upkeep = handle.clone();
     // A thread of its own: it must go on when the runtime is busy, and ends with the process.
-    let spawned = thread::Builder::new()
-        .name("metrics-upkeep".to_owned())
-        .spawn(move || {
-            loop {
-                thread::sleep(UPKEEP);
-                upkeep.run_upkeep();
-            }
-        });
+    let spawned = thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(move || {
+        loop {
+            thread::sleep(UPKEEP);
+            upkeep.run_upkeep();
+        }
+    });
     if let Err(error) = spawned {
         tracing::warn!(error.message = %error, "metrics are only summed up when they are read");
     }
@@ -131,31 +125,19 @@ pub fn install() -> Result<(), BuildError> {
 
 /// The metrics in the Prometheus text format.
 pub fn render() -> String {
-    HANDLE
-        .get()
-        .map(PrometheusHandle::render)
-        .unwrap_or_default()
+    HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    ALL.iter()
-        .try_fold(PrometheusBuilder::new(), |builder, metric| {
-            match metric.kind {
-                Kind::Histogram(buckets) => {
-                    builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
-                }
-                Kind::Counter | Kind::Gauge => Ok(builder),
-            }
-        })
+    ALL.iter().try_fold(PrometheusBuilder::new(), |builder, metric| match metric.kind {
+        Kind::Histogram(buckets) => builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets),
+        Kind::Counter | Kind::Gauge => Ok(builder),
+    })
 }
 
 fn describe() {
     for metric in ALL {
-        let unit = if metric.name.ends_with("_seconds") {
-            Unit::Seconds
-        } else {
-            Unit::Count
-        };
+        let unit = if metric.name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
         match metric.kind {
             Kind::Counter => describe_counter!(metric.name, unit, metric.help),
             Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
