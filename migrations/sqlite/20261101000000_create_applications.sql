@@ -63,6 +63,7 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_to_claim ON jobs (stage, priority DESC, due_at) WHERE lease IS NULL;
 CREATE INDEX jobs_by_due_time ON jobs (stage, due_at) WHERE lease IS NULL;
+CREATE INDEX jobs_suspected ON jobs (stage, due_at) WHERE lease IS NULL AND crashes >= 2;
 CREATE INDEX jobs_of_lease ON jobs (lease, stage) WHERE lease IS NOT NULL;
 
 CREATE TABLE processes (

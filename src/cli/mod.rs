@@ -1,4 +1,3 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
-pub mod secret;
 pub mod workflow;

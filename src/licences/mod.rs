@@ -1,3 +1,1 @@
 //! The issued licence: its record (later its card and its presentation).
-
-pub mod record;

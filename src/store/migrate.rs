@@ -55,11 +55,17 @@ pub(super) fn standing(migrator: &Migrator, applied: &[AppliedMigration]) -> Res
     for done in applied {
         match migrator.iter().find(|known| known.version == done.version) {
             None => {
-                let newer = format!("the database is newer than this program: it has migration `{}`; start a newer greenlane", done.version);
+                let newer = format!(
+                    "the database is newer than this program: it has migration `{}`; start a newer greenlane",
+                    done.version
+                );
                 return Err(StoreError::Schema(newer));
             }
             Some(known) if known.checksum != done.checksum => {
-                let edited = format!("migration `{}` was applied with another text: released migrations are never edited", done.version);
+                let edited = format!(
+                    "migration `{}` was applied with another text: released migrations are never edited",
+                    done.version
+                );
                 return Err(StoreError::Schema(edited));
             }
             Some(_) => {}
@@ -82,10 +88,15 @@ pub(super) fn behind() -> StoreError {
 mod tests {
     use super::*;
 
-    const FILES: &[File] = &[("20261101000000_create_things.sql", "CREATE TABLE things (a)"), ("20261102000000_add_b.sql", "SELECT 1")];
+    const FILES: &[File] =
+        &[("20261101000000_create_things.sql", "CREATE TABLE things (a)"), ("20261102000000_add_b.sql", "SELECT 1")];
 
     fn applied(migrator: &Migrator, count: usize) -> Vec<AppliedMigration> {
-        migrator.iter().take(count).map(|m| AppliedMigration { version: m.version, checksum: m.checksum.clone() }).collect()
+        migrator
+            .iter()
+            .take(count)
+            .map(|m| AppliedMigration { version: m.version, checksum: m.checksum.clone() })
+            .collect()
     }
 
     #[test]

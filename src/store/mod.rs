@@ -6,9 +6,10 @@
 mod error;
 mod migrate;
 pub mod rows;
+pub mod sqlite;
 pub mod types;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -207,3 +208,78 @@ pub trait Audit: Send + Sync {
 pub trait Store: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit {}
 
 impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit> Store for T {}
+
+/// How a database is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether this process must be the only one of its sort (SQLite): a server, not a short command beside it.
+    pub exclusive: bool,
+    /// At most so many connections (SQLite: that read).
+    pub connections: u32,
+    /// How long a call waits for a connection, and for another process that writes.
+    pub acquire_timeout: Duration,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            exclusive: false,
+            connections: 8,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Opens the database of an address, `sqlite://…` or `postgres://…`.
+///
+/// # Errors
+/// [`StoreError::Unusable`], [`StoreError::Schema`], [`StoreError::Unsafe`] and [`StoreError::Locked`] say what to do;
+/// [`StoreError::Unavailable`] may pass.
+pub async fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>> {
+    match Engine::of(url)? {
+        Engine::Sqlite => Ok(Arc::new(sqlite::SqliteStore::open(url, options).await?)),
+        Engine::Postgres => Err(unknown_address()),
+    }
+}
+
+/// Applies the migrations that the database of an address lacks.
+///
+/// # Errors
+/// As [`open`].
+pub async fn migrate(url: &str) -> Result<()> {
+    match Engine::of(url)? {
+        Engine::Sqlite => sqlite::SqliteStore::migrate(url).await,
+        Engine::Postgres => Err(unknown_address()),
+    }
+}
+
+/// Which database an address names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// An embedded file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl Engine {
+    /// Tells by the scheme.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] for any other scheme.
+    pub fn of(url: &str) -> Result<Self> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(unknown_address()),
+        }
+    }
+}
+
+/// The address itself is not repeated: it may hold a password.
+fn unknown_address() -> StoreError {
+    StoreError::Unusable("a database address begins with `sqlite://` or `postgres://`".to_owned())
+}

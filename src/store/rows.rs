@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Result, StoreError,
-    types::{Admission, Admitted, AlertKind, ApplicationColumns, NewWebhook, Page, Snapshot, StoredEvent, Write},
+    types::{
+        Admission, Admitted, AlertKind, ApplicationColumns, Listed, NewWebhook, Page, Snapshot, StoredEvent, Write,
+    },
 };
 use crate::domain::{
     application::{Application, Status},
@@ -120,7 +122,11 @@ impl<'a> Rows<'a> {
         self.events.extend(&write.events);
         self.webhooks.extend(&write.webhooks);
         self.licences.extend(write.licence.iter().map(|licence| LicenceRow { application, licence, at }));
-        self.alerts.extend(write.alerts.iter().map(|kind| AlertRow { application_id: application.id, kind: *kind, at }));
+        self.alerts.extend(write.alerts.iter().map(|kind| AlertRow {
+            application_id: application.id,
+            kind: *kind,
+            at,
+        }));
         self.notes.extend(write.note.iter().map(|note| NoteRow {
             application_id: application.id,
             review_id: write.after.review.as_ref().or(write.before.review.as_ref()).map(|review| review.id),
@@ -243,4 +249,12 @@ pub fn after<const N: usize>(page: &Page) -> Result<Option<[String; N]>> {
 /// [`StoreError::BadCursor`] when it does not parse.
 pub fn cursor_key<T: std::str::FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| StoreError::BadCursor)
+}
+
+/// Makes a page of items that were fetched with one more than the limit, so that the end is known.
+pub fn listed<T>(mut items: Vec<T>, page: &Page, cursor_of: impl FnOnce(&T) -> String) -> Listed<T> {
+    let more = items.len() > page.limit;
+    items.truncate(page.limit);
+    let next = items.last().filter(|_| more).map(cursor_of);
+    Listed { items, next }
 }

@@ -4,11 +4,9 @@
 
 mod deadline;
 mod ending;
-mod operator;
+pub(crate) mod operator;
 mod review;
 mod run;
-
-pub use operator::FACE_MANUAL;
 
 use std::time::Duration;
 

@@ -5,7 +5,6 @@ pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
 pub mod gauges;
-pub mod outbox;
 pub mod rescue;
 pub mod retention;
 pub mod reviews;

@@ -1,0 +1,71 @@
+//! The one transaction that changes applications: load, plan, write.
+
+use std::collections::HashSet;
+
+use sqlx::{SqliteConnection, query};
+
+use super::{
+    super::{
+        Result,
+        rows::Rows,
+        types::{Planner, Snapshot, Write},
+    },
+    SqliteStore,
+    codec::{Columns as _, from_document, jobs, texts},
+    write,
+};
+use crate::domain::ids::ApplicationId;
+
+const SNAPSHOTS: &str = concat!(
+    "SELECT a.document, ",
+    jobs!(),
+    ", (SELECT r.document FROM reviews r WHERE r.id = a.document ->> '$.review_id') AS review \
+     FROM applications a WHERE a.id IN (SELECT value FROM json_each(?1))"
+);
+
+impl SqliteStore {
+    /// The writer takes its lock first, so that nothing later in the transaction can lose a race: the planner runs once.
+    pub(super) async fn commit_plans(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()> {
+        let mut writer = self.writer().await?;
+        let mut tx = writer.begin().await?;
+        let snapshots = load(&mut tx, ids).await?;
+        let locked: HashSet<ApplicationId> = snapshots.iter().map(|snapshot| snapshot.application.id).collect();
+        let writes = planner.plan(snapshots);
+        if writes.is_empty() {
+            tx.rollback().await?;
+        } else {
+            store(&mut tx, &locked, &writes).await?;
+            tx.commit().await?;
+        }
+        writer.settle();
+        Ok(())
+    }
+}
+
+async fn load(tx: &mut SqliteConnection, ids: &[ApplicationId]) -> Result<Vec<Snapshot>> {
+    let rows = query(SNAPSHOTS).bind(texts(ids)).fetch_all(tx).await?;
+    rows.iter()
+        .map(|row| {
+            let review: Option<&str> = sqlx::Row::try_get(row, "review")?;
+            Ok(Snapshot {
+                application: row.document("application", "document")?,
+                jobs: row.jobs()?,
+                review: review.map(|text| from_document("review", text)).transpose()?,
+            })
+        })
+        .collect()
+}
+
+async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, writes: &[Write]) -> Result<()> {
+    let rows = Rows::of(locked, writes)?;
+    write::applications(tx, &rows.applications).await?;
+    write::gone_jobs(tx, &rows.gone_jobs).await?;
+    write::jobs(tx, rows.jobs.iter().copied()).await?;
+    write::events(tx, rows.events.iter().copied()).await?;
+    write::reviews(tx, &rows.reviews).await?;
+    write::webhooks(tx, &rows.webhooks).await?;
+    write::licences(tx, &rows.licences).await?;
+    write::notes(tx, &rows.notes).await?;
+    write::alerts(tx, &rows.alerts).await?;
+    write::counters(tx, &rows.counters).await
+}

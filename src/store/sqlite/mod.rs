@@ -1,0 +1,78 @@
+//! The store on an embedded SQLite file: one writing connection, a few reading ones, durable at every commit.
+//!
+//! The database's clock is this machine's. Statements take lists as one JSON parameter, because each
+//! statement costs a trip to the connection's own thread.
+
+mod admit;
+mod applications;
+mod audit;
+mod codec;
+mod commit;
+mod jobs;
+mod lifecycle;
+mod open;
+mod operations;
+mod reviews;
+mod webhooks;
+mod write;
+
+use std::{fs::File, future::Future, io, time::Duration};
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+
+use super::{Result, StoreError};
+
+/// Everything in one SQLite file. Safe to share; several processes may open one file, one of them exclusively.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    limit: Duration,
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Ends a call that has no answer after the time limit.
+    async fn within<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        tokio::time::timeout(self.limit, call).await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))))
+        })
+    }
+
+    async fn writer(&self) -> Result<Writer> {
+        Ok(Writer { connection: self.writer.acquire().await?, settled: false })
+    }
+}
+
+/// The writing connection. Whoever does not [`settle`](Writer::settle) it closes it: after a failed or abandoned
+/// transaction nobody knows what state the connection is in.
+struct Writer {
+    connection: PoolConnection<Sqlite>,
+    settled: bool,
+}
+
+impl Writer {
+    /// Begins a transaction that writes; waits for other processes here and nowhere later.
+    async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>> {
+        Ok(self.connection.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Gives the connection back after a commit or rollback that worked.
+    fn settle(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The clock of leases and due times, in the precision that is stored.
+fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}

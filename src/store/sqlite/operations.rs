@@ -1,0 +1,354 @@
+//! Keys, queues, figures, alerts, bulk actions.
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::{Row as _, query, sqlite::SqliteRow};
+
+use super::{
+    super::{
+        Operations, Result,
+        rows::COUNT_CAP,
+        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+    },
+    SqliteStore,
+    codec::{Columns as _, list, stamp, stamp_opt, texts, to_document},
+    now,
+};
+use crate::domain::{
+    event::Actor,
+    ids::{ApplicationId, BatchId},
+    stage::Stage,
+};
+
+#[async_trait]
+impl Operations for SqliteStore {
+    async fn create_key(&self, key: &ApiKeyRecord) -> Result<()> {
+        self.within(async {
+            query(
+                "INSERT INTO api_keys (id, digest, name, owner, scopes, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .bind(&key.id)
+            .bind(&key.digest)
+            .bind(&key.name)
+            .bind(&key.owner)
+            .bind(to_document("scopes", &key.scopes)?)
+            .bind(stamp(key.created_at))
+            .bind(stamp_opt(key.revoked_at))
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<ApiKeyRecord>> {
+        self.within(async {
+            let row = query("SELECT * FROM api_keys WHERE id = ?1").bind(id).fetch_optional(&self.readers).await?;
+            row.as_ref().map(key).transpose()
+        })
+        .await
+    }
+
+    async fn keys(&self) -> Result<Vec<ApiKeyRecord>> {
+        self.within(async {
+            let rows = query("SELECT * FROM api_keys ORDER BY created_at, id").fetch_all(&self.readers).await?;
+            rows.iter().map(key).collect()
+        })
+        .await
+    }
+
+    async fn revoke_key(&self, id: &str) -> Result<bool> {
+        self.within(async {
+            let revoked = query("UPDATE api_keys SET revoked_at = ?1 WHERE id = ?2 AND revoked_at IS NULL")
+                .bind(stamp(now()))
+                .bind(id)
+                .execute(&self.writer)
+                .await?;
+            Ok(revoked.rows_affected() == 1)
+        })
+        .await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>> {
+        self.within(async {
+            let rows = query("SELECT * FROM pauses WHERE until IS NULL OR until > ?1 ORDER BY stage")
+                .bind(stamp(now()))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(pause).collect()
+        })
+        .await
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<()> {
+        self.within(async {
+            query(
+                "INSERT INTO pauses (stage, reason, actor, since, until) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (stage) DO UPDATE SET \
+                 reason = excluded.reason, actor = excluded.actor, since = excluded.since, until = excluded.until",
+            )
+            .bind(pause.stage.as_str())
+            .bind(&pause.reason)
+            .bind(&pause.actor)
+            .bind(stamp(pause.since))
+            .bind(stamp_opt(pause.until))
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn resume(&self, stage: Stage) -> Result<bool> {
+        self.within(async {
+            // An ended pause goes away too, and counts as none.
+            let row = query("DELETE FROM pauses WHERE stage = ?1 RETURNING until IS NULL OR until > ?2 AS paused")
+                .bind(stage.as_str())
+                .bind(stamp(now()))
+                .fetch_optional(&self.writer)
+                .await?;
+            Ok(row.map(|row| row.try_get("paused")).transpose()?.unwrap_or(false))
+        })
+        .await
+    }
+
+    async fn depths(&self) -> Result<Vec<QueueDepth>> {
+        self.within(async {
+            let rows = query(
+                "SELECT s.value AS stage, \
+                 (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE stage = s.value AND lease IS NULL AND due_at <= ?1 LIMIT ?2)) AS ready, \
+                 (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE stage = s.value AND lease IS NOT NULL LIMIT ?2)) AS running, \
+                 (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE stage = s.value AND lease IS NULL AND due_at > ?1 LIMIT ?2)) AS scheduled, \
+                 (SELECT min(due_at) FROM jobs WHERE stage = s.value AND lease IS NULL AND due_at <= ?1) AS oldest_ready \
+                 FROM json_each(?3) s ORDER BY s.key",
+            )
+            .bind(stamp(now()))
+            .bind(cap())
+            .bind(texts(Stage::ALL))
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter().map(depth).collect()
+        })
+        .await
+    }
+
+    async fn status_counts(&self) -> Result<Vec<StatusCount>> {
+        self.within(async {
+            let rows = query(
+                "SELECT status, stage, sum(count) AS count FROM counters GROUP BY status, stage HAVING sum(count) <> 0 ORDER BY status, stage",
+            )
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    let stage = if row.text("stage")? == DONE { None } else { Some(row.parsed("stage")?) };
+                    Ok(StatusCount { status: row.parsed("status")?, stage, count: row.number("count")? })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.within(async {
+            let row = query(
+                "SELECT \
+                 (SELECT count(*) FROM (SELECT 1 FROM reviews WHERE state = 'open' LIMIT ?1)) AS open, \
+                 (SELECT count(*) FROM (SELECT 1 FROM reviews WHERE state = 'claimed' LIMIT ?1)) AS claimed, \
+                 (SELECT min(due_at) FROM ( \
+                    SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'open' ORDER BY coalesce(due_at, '~') LIMIT 1) UNION ALL \
+                    SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'claimed' ORDER BY coalesce(due_at, '~') LIMIT 1))) AS next_due, \
+                 (SELECT count(*) FROM (SELECT 1 FROM applications WHERE deadline_level > 0 AND NOT breached LIMIT ?1)) AS at_risk, \
+                 (SELECT count(*) FROM (SELECT 1 FROM applications WHERE deadline_level > 0 AND breached LIMIT ?1)) AS breached, \
+                 (SELECT count(*) FROM (SELECT 1 FROM webhooks WHERE NOT dead LIMIT ?1)) AS webhooks_pending, \
+                 (SELECT created_at FROM webhooks WHERE NOT dead ORDER BY seq LIMIT 1) AS oldest_webhook",
+            )
+            .bind(cap())
+            .fetch_one(&self.readers)
+            .await?;
+            Ok(Backlog {
+                open: row.number("open")?,
+                claimed: row.number("claimed")?,
+                next_due: row.parsed_opt("next_due")?,
+                at_risk: row.number("at_risk")?,
+                breached: row.number("breached")?,
+                webhooks_pending: row.number("webhooks_pending")?,
+                oldest_webhook: row.parsed_opt("oldest_webhook")?,
+            })
+        })
+        .await
+    }
+
+    async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>> {
+        self.within(async {
+            let rows =
+                query("SELECT id, kind, application_id, at FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT ?1")
+                    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                    .fetch_all(&self.readers)
+                    .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(Alert {
+                        id: row.number("id")?,
+                        kind: row.text("kind")?,
+                        application_id: row.parsed("application_id")?,
+                        at: row.parsed("at")?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn mark_alerts_mailed(&self, ids: &[i64]) -> Result<()> {
+        self.within(async {
+            query(
+                "UPDATE alerts SET mailed_at = ?1 WHERE mailed_at IS NULL AND id IN (SELECT value FROM json_each(?2))",
+            )
+            .bind(stamp(now()))
+            .bind(list(ids.iter().copied()))
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record_action(&self, action: &OperatorAction) -> Result<()> {
+        self.within(async {
+            query("INSERT INTO operator_actions (at, actor_kind, actor_id, kind, data) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .bind(stamp(action.at))
+                .bind(action.actor.kind.as_str())
+                .bind(&action.actor.id)
+                .bind(&action.kind)
+                .bind(action.data.to_string())
+                .execute(&self.writer)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()> {
+        self.within(async {
+            let mut writer = self.writer().await?;
+            let mut tx = writer.begin().await?;
+            query(
+                "INSERT INTO batches (id, actor_kind, actor_id, created_at, matched) \
+                 SELECT ?1, ?2, ?3, ?4, count(DISTINCT value) FROM json_each(?5)",
+            )
+            .bind(id.to_string())
+            .bind(actor.kind.as_str())
+            .bind(&actor.id)
+            .bind(stamp(now()))
+            .bind(texts(applications))
+            .execute(&mut *tx)
+            .await?;
+            query("INSERT INTO batch_items (batch_id, application_id) SELECT DISTINCT ?1, value FROM json_each(?2)")
+                .bind(id.to_string())
+                .bind(texts(applications))
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+            writer.settle();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>> {
+        self.within(async {
+            let head =
+                query("SELECT * FROM batches WHERE id = ?1").bind(id.to_string()).fetch_optional(&self.readers).await?;
+            let Some(head) = head else { return Ok(None) };
+            let rows =
+                query("SELECT application_id, result FROM batch_items WHERE batch_id = ?1 ORDER BY application_id")
+                    .bind(id.to_string())
+                    .fetch_all(&self.readers)
+                    .await?;
+            let item = |row: &SqliteRow| {
+                Ok(BatchItem { application_id: row.parsed("application_id")?, result: row.try_get("result")? })
+            };
+            Ok(Some(Batch {
+                id,
+                actor: actor(&head)?,
+                created_at: head.parsed("created_at")?,
+                matched: head.number("matched")?,
+                items: rows.iter().map(item).collect::<Result<_>>()?,
+            }))
+        })
+        .await
+    }
+
+    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>> {
+        self.within(async {
+            let rows = query(
+                "SELECT i.batch_id, i.application_id, b.actor_kind, b.actor_id FROM batch_items i JOIN batches b ON b.id = i.batch_id \
+                 WHERE i.result IS NULL ORDER BY i.batch_id, i.application_id LIMIT ?1",
+            )
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter().map(|row| Ok((row.parsed("batch_id")?, row.parsed("application_id")?, actor(row)?))).collect()
+        })
+        .await
+    }
+
+    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()> {
+        self.within(async {
+            query(
+                "UPDATE batch_items SET result = v ->> 2 FROM (SELECT value AS v FROM json_each(?1)) \
+                 WHERE batch_id = v ->> 0 AND application_id = v ->> 1 AND result IS NULL",
+            )
+            .bind(list(items.iter().map(|item| json!(item))))
+            .execute(&self.writer)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn write_figures(&self) -> Result<Option<(u64, u64)>> {
+        Ok(None)
+    }
+}
+
+fn cap() -> i64 {
+    i64::try_from(COUNT_CAP).unwrap_or(i64::MAX)
+}
+
+/// The columns `actor_kind` and `actor_id`.
+pub(super) fn actor(row: &SqliteRow) -> Result<Actor> {
+    Ok(Actor { kind: row.parsed("actor_kind")?, id: row.text("actor_id")? })
+}
+
+fn key(row: &SqliteRow) -> Result<ApiKeyRecord> {
+    Ok(ApiKeyRecord {
+        id: row.text("id")?,
+        digest: row.text("digest")?,
+        name: row.text("name")?,
+        owner: row.text("owner")?,
+        scopes: row.document("scopes", "scopes")?,
+        created_at: row.parsed("created_at")?,
+        revoked_at: row.parsed_opt("revoked_at")?,
+    })
+}
+
+fn pause(row: &SqliteRow) -> Result<Pause> {
+    Ok(Pause {
+        stage: row.parsed("stage")?,
+        reason: row.text("reason")?,
+        actor: row.text("actor")?,
+        since: row.parsed("since")?,
+        until: row.parsed_opt("until")?,
+    })
+}
+
+fn depth(row: &SqliteRow) -> Result<QueueDepth> {
+    Ok(QueueDepth {
+        stage: row.parsed("stage")?,
+        ready: row.number("ready")?,
+        running: row.number("running")?,
+        scheduled: row.number("scheduled")?,
+        oldest_ready: row.parsed_opt("oldest_ready")?,
+    })
+}

@@ -1,0 +1,120 @@
+//! Finding reviews; they change in commits only.
+
+use async_trait::async_trait;
+use sqlx::{QueryBuilder, Sqlite, query, sqlite::SqliteRow};
+
+use super::{
+    super::{
+        Result, Reviews,
+        rows::{after, cursor, cursor_key, listed},
+        types::{Listed, Page, ReviewFilter},
+    },
+    SqliteStore,
+    applications::one_more,
+    codec::{Columns as _, stamp},
+    now,
+};
+use crate::domain::{
+    ids::{ApplicationId, ReviewId},
+    review::Review,
+};
+
+/// Stands for no due time and sorts after every one.
+const LAST: &str = "~";
+
+#[async_trait]
+impl Reviews for SqliteStore {
+    async fn review(&self, id: ReviewId) -> Result<Option<Review>> {
+        self.within(async {
+            let row = query("SELECT document FROM reviews WHERE id = ?1")
+                .bind(id.to_string())
+                .fetch_optional(&self.readers)
+                .await?;
+            row.as_ref().map(review).transpose()
+        })
+        .await
+    }
+
+    async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>> {
+        self.within(async {
+            let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE true");
+            if let Some(state) = filter.state {
+                select.push(" AND state = ").push_bind(state.as_str());
+            }
+            if let Some(authority) = &filter.authority {
+                select.push(" AND authority = ").push_bind(authority);
+            }
+            if let Some([due, id]) = after(page)? {
+                select.push(" AND (coalesce(due_at, '~'), id) > (").push_bind(due);
+                select.push(", ").push_bind(cursor_key::<ReviewId>(&id)?.to_string()).push(")");
+            }
+            select.push(" ORDER BY coalesce(due_at, '~'), id LIMIT ").push_bind(one_more(page));
+            let rows = select.build().fetch_all(&self.readers).await?;
+            let reviews = rows.iter().map(review).collect::<Result<Vec<_>>>()?;
+            let key = |last: &Review| {
+                let due = last.due_at.map_or_else(|| LAST.to_owned(), stamp);
+                cursor([&due, &last.id.to_string()])
+            };
+            Ok(listed(reviews, page, key))
+        })
+        .await
+    }
+
+    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>> {
+        self.within(async {
+            let mut select = QueryBuilder::<Sqlite>::new(
+                "SELECT document FROM reviews WHERE state = 'open' AND NOT supervisor_only",
+            );
+            if let Some(authority) = authority {
+                select.push(" AND authority = ").push_bind(authority);
+            }
+            select.push(" ORDER BY priority DESC, coalesce(due_at, '~'), id LIMIT ");
+            select.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            let rows = select.build().fetch_all(&self.readers).await?;
+            rows.iter().map(review).collect()
+        })
+        .await
+    }
+
+    async fn claims_of(&self, reviewer: &str) -> Result<u64> {
+        self.within(async {
+            query("SELECT count(*) AS count FROM reviews WHERE lease_expires_at > ?1 AND reviewer = ?2")
+                .bind(stamp(now()))
+                .bind(reviewer)
+                .fetch_one(&self.readers)
+                .await?
+                .number("count")
+        })
+        .await
+    }
+
+    async fn lapsed_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>> {
+        self.past(
+            "SELECT application_id FROM reviews WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id LIMIT ?2",
+            limit,
+        )
+        .await
+    }
+
+    async fn effective_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>> {
+        self.past(
+            "SELECT application_id FROM reviews WHERE takes_effect_at <= ?1 ORDER BY takes_effect_at, id LIMIT ?2",
+            limit,
+        )
+        .await
+    }
+}
+
+impl SqliteStore {
+    async fn past(&self, select: &'static str, limit: usize) -> Result<Vec<ApplicationId>> {
+        self.within(async {
+            let past = query(select).bind(stamp(now())).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            past.fetch_all(&self.readers).await?.iter().map(|row| row.parsed("application_id")).collect()
+        })
+        .await
+    }
+}
+
+fn review(row: &SqliteRow) -> Result<Review> {
+    row.document("review", "document")
+}
