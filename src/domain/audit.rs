@@ -71,12 +71,7 @@ pub fn hash(event: &ChainEvent<'_>, prev_hash: &str) -> String {
 /// The RFC 8785 form. All keys are fixed and ASCII and the data is canonical already, so that
 /// writing them in their order is enough.
 fn canonical(event: &ChainEvent<'_>, prev_hash: &str) -> String {
-    let ChainEvent {
-        application_id,
-        seq,
-        data,
-        ..
-    } = event;
+    let ChainEvent { application_id, seq, data, .. } = event;
     let at = event.at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let [actor_id, actor_kind] = [event.actor.id.as_str(), event.actor.kind.as_str()].map(quoted);
     let [prev_hash, kind] = [prev_hash, event.kind].map(quoted);
@@ -125,8 +120,7 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_canonical_json() {
         let actor = Actor::new(ActorKind::Reviewer, "名\"\\\u{1}\n\u{7f}");
-        let data =
-            json!({"b": [1, 2.5, -0.0, 1e30], "a": {"\u{fb33}": null, "😀": true, "€": "x"}});
+        let data = json!({"b": [1, 2.5, -0.0, 1e30], "a": {"\u{fb33}": null, "😀": true, "€": "x"}});
         let text = canonical_data(&data).unwrap();
         let event = event(&actor, &text);
         let mut whole = json!({
@@ -138,26 +132,14 @@ mod tests {
         assert_eq!(hash(&event, GENESIS), hex::encode(Sha256::digest(expected)));
         whole["stage"] = Value::Null;
         let expected = serde_json_canonicalizer::to_string(&whole).unwrap();
-        assert_eq!(
-            canonical(
-                &ChainEvent {
-                    stage: None,
-                    ..event
-                },
-                GENESIS
-            ),
-            expected
-        );
+        assert_eq!(canonical(&ChainEvent { stage: None, ..event }, GENESIS), expected);
     }
 
     #[test]
     fn the_hash_never_changes_between_versions() {
         let actor = Actor::system();
         let first = hash(&event(&actor, r#"{"attempt":1}"#), GENESIS);
-        assert_eq!(
-            first,
-            "2b78d74fad64b08444a536ee2b09faacab58a2a93d49e418bd3233fbeb1c2498"
-        );
+        assert_eq!(first, "2b78d74fad64b08444a536ee2b09faacab58a2a93d49e418bd3233fbeb1c2498");
         assert_eq!(
             hash(&event(&actor, "{}"), &first),
             "a82a7f2a0af43c72dbdaac9eb4ede3017e223d07367b6bdf0d2adce9e2a72e42"
@@ -168,10 +150,7 @@ mod tests {
     fn time_counts_in_microseconds() {
         let actor = Actor::system();
         let event = event(&actor, "{}");
-        let later = |nanoseconds| ChainEvent {
-            at: event.at + chrono::TimeDelta::nanoseconds(nanoseconds),
-            ..event
-        };
+        let later = |nanoseconds| ChainEvent { at: event.at + chrono::TimeDelta::nanoseconds(nanoseconds), ..event };
         assert_eq!(hash(&later(210), GENESIS), hash(&event, GENESIS));
         assert_ne!(hash(&later(1000), GENESIS), hash(&event, GENESIS));
     }
@@ -179,10 +158,7 @@ mod tests {
     #[test]
     fn numbers_that_would_blur_are_refused() {
         for (data, fits) in [
-            (
-                json!([9_007_199_254_740_992_i64, -9_007_199_254_740_992_i64, 0.1]),
-                true,
-            ),
+            (json!([9_007_199_254_740_992_i64, -9_007_199_254_740_992_i64, 0.1]), true),
             (json!({"a": [9_007_199_254_740_993_i64]}), false),
             (json!(-9_007_199_254_740_993_i64), false),
             (json!(u64::MAX), false),

@@ -89,10 +89,7 @@ impl Checkpoint {
     /// With its signature.
     #[must_use]
     pub fn signed(self, signature: &[u8]) -> Self {
-        Self {
-            signature: hex::encode(signature),
-            ..self
-        }
+        Self { signature: hex::encode(signature), ..self }
     }
 
     /// SHA-256 over the RFC 8785 form of the document without `signature`, with `until` in UTC and
@@ -123,49 +120,35 @@ pub fn verify_checkpoints<'a>(
     checkpoints: impl IntoIterator<Item = &'a Checkpoint>,
     signed: impl Fn(&str, &[u8; 32], &[u8]) -> bool,
 ) -> Result<(), CheckpointBreak> {
-    let (mut id, mut prev) = last.map_or_else(
-        || (FIRST_ID, GENESIS.to_owned()),
-        |last| (last.id + 1, hex::encode(last.digest())),
-    );
+    let (mut id, mut prev) =
+        last.map_or_else(|| (FIRST_ID, GENESIS.to_owned()), |last| (last.id + 1, hex::encode(last.digest())));
     for checkpoint in checkpoints {
         let digest = checkpoint.digest();
         let signature = hex::decode(&checkpoint.signature);
         if checkpoint.id != id || checkpoint.prev != prev {
-            return Err(CheckpointBreak {
-                id: checkpoint.id,
-                fault: CheckpointFault::Unlinked,
-            });
+            return Err(CheckpointBreak { id: checkpoint.id, fault: CheckpointFault::Unlinked });
         }
         if !signature.is_ok_and(|signature| signed(&checkpoint.key_id, &digest, &signature)) {
-            return Err(CheckpointBreak {
-                id,
-                fault: CheckpointFault::WrongSignature,
-            });
+            return Err(CheckpointBreak { id, fault: CheckpointFault::WrongSignature });
         }
         (id, prev) = (id + 1, hex::encode(digest));
     }
     Ok(())
 }
 
-/// The latest head of every application that any of the checkpoints (oldest first) lists: what
+/// The furthest head of every application that any of the checkpoints (oldest first) lists: what
 /// [`super::audit::verify_chain_against`] takes. An application listed here must have events.
-pub fn latest_heads<'a>(
-    checkpoints: impl IntoIterator<Item = &'a Checkpoint>,
-) -> HashMap<ApplicationId, Head> {
-    let heads = checkpoints
-        .into_iter()
-        .flat_map(|checkpoint| &checkpoint.heads);
-    heads
-        .map(|head| {
-            (
-                head.application_id,
-                Head {
-                    seq: head.seq,
-                    hash: head.hash.clone(),
-                },
-            )
-        })
-        .collect()
+/// A later checkpoint never takes back what an earlier one has seen: it may have been signed after
+/// the chain was cut off or rewritten.
+pub fn furthest_heads<'a>(checkpoints: impl IntoIterator<Item = &'a Checkpoint>) -> HashMap<ApplicationId, Head> {
+    let mut furthest: HashMap<ApplicationId, Head> = HashMap::new();
+    for head in checkpoints.into_iter().flat_map(|checkpoint| &checkpoint.heads) {
+        let known = furthest.get(&head.application_id);
+        if known.is_none_or(|known| known.seq < head.seq) {
+            furthest.insert(head.application_id, Head { seq: head.seq, hash: head.hash.clone() });
+        }
+    }
+    furthest
 }
 
 #[cfg(test)]
@@ -188,11 +171,7 @@ mod tests {
     }
 
     fn head(number: u128, seq: i64) -> CheckpointHead {
-        CheckpointHead {
-            application_id: application(number),
-            seq,
-            hash: format!("{seq:064}"),
-        }
+        CheckpointHead { application_id: application(number), seq, hash: format!("{seq:064}") }
     }
 
     fn three() -> Vec<Checkpoint> {
@@ -205,14 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn intact_checkpoints_verify_and_give_the_latest_heads() {
+    fn intact_checkpoints_verify_and_give_the_furthest_heads() {
         let all = three();
         assert_eq!(verify_checkpoints(None, &all, signed), Ok(()));
         assert_eq!(verify_checkpoints(Some(&all[0]), &all[1..], signed), Ok(()));
         assert_eq!(all[0].heads[0].application_id, application(1));
-        let heads = latest_heads(&all);
+        let heads = furthest_heads(&all);
         assert_eq!(heads[&application(1)].seq, 6);
         assert_eq!(heads[&application(2)].seq, 3);
+    }
+
+    #[test]
+    fn a_checkpoint_after_the_deed_excuses_nothing() {
+        let mut all = three();
+        let forged = CheckpointHead { hash: "f".repeat(64), ..head(2, 3) };
+        all.push(sign(Checkpoint::unsigned(all.last(), all[2].until, vec![head(1, 2), forged], "k")));
+        assert_eq!(verify_checkpoints(None, &all, signed), Ok(()));
+        let heads = furthest_heads(&all);
+        assert_eq!(heads[&application(1)].seq, 6);
+        assert_eq!(heads[&application(2)].hash, head(2, 3).hash);
     }
 
     #[test]
@@ -226,10 +216,7 @@ mod tests {
             (|c| c.insert(1, c[0].clone()), (1, Unlinked)),
             (|c| c[0].heads[0].seq = 3, (1, WrongSignature)),
             (|c| drop(c[0].heads.remove(0)), (1, WrongSignature)),
-            (
-                |c| c[1].until += chrono::TimeDelta::microseconds(1),
-                (2, WrongSignature),
-            ),
+            (|c| c[1].until += chrono::TimeDelta::microseconds(1), (2, WrongSignature)),
             (|c| c[2].key_id = "other".to_owned(), (3, WrongSignature)),
             (|c| c[2].signature.push('x'), (3, WrongSignature)),
             (

@@ -1,1 +1,3 @@
 //! The issued licence: its record (later its card and its presentation).
+
+pub mod record;

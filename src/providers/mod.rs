@@ -6,6 +6,7 @@
 mod answer;
 pub mod blob;
 pub mod breaker;
+pub mod egress;
 pub mod guard;
 pub mod http;
 pub mod mail;

@@ -38,11 +38,7 @@ impl ApiKey {
         let id = hex::encode(id);
         let plain = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(*secret));
         let digest = Self::digest(&plain);
-        Self {
-            plain: plain.into(),
-            id,
-            digest,
-        }
+        Self { plain: plain.into(), id, digest }
     }
 
     /// What is stored of a key: SHA-256 of the whole text.
@@ -53,21 +49,11 @@ impl ApiKey {
     /// The id and the digest of a key that a caller sent; refuses what cannot be one before any
     /// look-up.
     pub fn parse(plain: &str) -> Result<(&str, [u8; 32]), ApiKeyError> {
-        let (id, secret) = plain
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split_once('_'))
-            .ok_or(ApiKeyError)?;
-        let id_fits =
-            id.len() == ID_LEN && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let secret_fits = secret.len() == SECRET_LEN
-            && secret
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if id_fits && secret_fits {
-            Ok((id, Self::digest(plain)))
-        } else {
-            Err(ApiKeyError)
-        }
+        let (id, secret) = plain.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).ok_or(ApiKeyError)?;
+        let id_fits = id.len() == ID_LEN && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let secret_fits =
+            secret.len() == SECRET_LEN && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if id_fits && secret_fits { Ok((id, Self::digest(plain))) } else { Err(ApiKeyError) }
     }
 }
 

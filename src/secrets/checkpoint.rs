@@ -55,12 +55,7 @@ impl Jwk {
     fn new(key: &VerifyingKey) -> Self {
         // Uncompressed SEC1: 0x04, x, y; each coordinate has 32 bytes.
         let point = key.to_sec1_point(false);
-        let (x, y) = point
-            .as_bytes()
-            .get(1..)
-            .unwrap_or_default()
-            .split_at_checked(32)
-            .unwrap_or_default();
+        let (x, y) = point.as_bytes().get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         let kid = thumbprint(&x, &y);
         Self {
@@ -78,9 +73,7 @@ impl Jwk {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let mut point = vec![4];
         for coordinate in [&self.x, &self.y] {
-            let bytes = URL_SAFE_NO_PAD
-                .decode(coordinate)
-                .map_err(|_| SignatureError::InvalidKey)?;
+            let bytes = URL_SAFE_NO_PAD.decode(coordinate).map_err(|_| SignatureError::InvalidKey)?;
             point.extend(bytes);
         }
         let key = VerifyingKey::from_sec1_bytes(&point).map_err(|_| SignatureError::InvalidKey)?;
@@ -97,9 +90,7 @@ pub struct CheckpointSigner {
 
 impl fmt::Debug for CheckpointSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CheckpointSigner")
-            .field("key_id", &self.newest.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("CheckpointSigner").field("key_id", &self.newest.kid).finish_non_exhaustive()
     }
 }
 
@@ -108,14 +99,8 @@ impl CheckpointSigner {
     pub(super) fn new(keys: &[Key]) -> Result<Self, SignatureError> {
         let (newest, older) = keys.split_last().ok_or(SignatureError::InvalidKey)?;
         let key = signing_key(newest)?;
-        let older = older
-            .iter()
-            .map(|key| Ok(Jwk::new(signing_key(key)?.verifying_key())));
-        Ok(Self {
-            newest: Jwk::new(key.verifying_key()),
-            older: older.collect::<Result<_, SignatureError>>()?,
-            key,
-        })
+        let older = older.iter().map(|key| Ok(Jwk::new(signing_key(key)?.verifying_key())));
+        Ok(Self { newest: Jwk::new(key.verifying_key()), older: older.collect::<Result<_, SignatureError>>()?, key })
     }
 
     /// A fresh private key (a scalar of the curve).
@@ -136,25 +121,15 @@ impl CheckpointSigner {
 
     /// Signs the message with the newest key: 64 bytes, r and s.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
-        let signature: Signature = self
-            .key
-            .try_sign(message)
-            .map_err(|_| SignatureError::Failed)?;
+        let signature: Signature = self.key.try_sign(message).map_err(|_| SignatureError::Failed)?;
         Ok(signature.to_bytes().to_vec())
     }
 
     /// Whether the signature belongs to the message and the key of this id, old or new.
-    pub fn verify(
-        &self,
-        key_id: &str,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureError> {
+    pub fn verify(&self, key_id: &str, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         self.public_keys()
             .find(|jwk| jwk.kid == key_id)
-            .ok_or_else(|| SignatureError::UnknownKey {
-                key_id: key_id.to_owned(),
-            })?
+            .ok_or_else(|| SignatureError::UnknownKey { key_id: key_id.to_owned() })?
             .verify(message, signature)
     }
 
@@ -170,8 +145,7 @@ fn signing_key(key: &Key) -> Result<SigningKey, SignatureError> {
 
 fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
     let signature = Signature::from_slice(signature).map_err(|_| SignatureError::Wrong)?;
-    key.verify(message, &signature)
-        .map_err(|_| SignatureError::Wrong)
+    key.verify(message, &signature).map_err(|_| SignatureError::Wrong)
 }
 
 /// RFC 7638: SHA-256 over the required members in order, base64url.
@@ -189,30 +163,16 @@ mod tests {
         let signer = CheckpointSigner::new(&[CheckpointSigner::generate_key()]).unwrap();
         let signature = signer.sign(b"digest").unwrap();
         assert_eq!(signature.len(), 64);
-        assert_eq!(
-            signer.verify(signer.key_id(), b"digest", &signature),
-            Ok(())
-        );
-        assert_eq!(
-            signer.verify(signer.key_id(), b"Digest", &signature),
-            Err(SignatureError::Wrong)
-        );
-        assert_eq!(
-            signer.verify(signer.key_id(), b"digest", &signature[1..]),
-            Err(SignatureError::Wrong)
-        );
-        let unknown = SignatureError::UnknownKey {
-            key_id: "x".to_owned(),
-        };
+        assert_eq!(signer.verify(signer.key_id(), b"digest", &signature), Ok(()));
+        assert_eq!(signer.verify(signer.key_id(), b"Digest", &signature), Err(SignatureError::Wrong));
+        assert_eq!(signer.verify(signer.key_id(), b"digest", &signature[1..]), Err(SignatureError::Wrong));
+        let unknown = SignatureError::UnknownKey { key_id: "x".to_owned() };
         assert_eq!(signer.verify("x", b"digest", &signature), Err(unknown));
     }
 
     #[test]
     fn older_keys_still_verify() {
-        let keys = [
-            CheckpointSigner::generate_key(),
-            CheckpointSigner::generate_key(),
-        ];
+        let keys = [CheckpointSigner::generate_key(), CheckpointSigner::generate_key()];
         let old = CheckpointSigner::new(&keys[..1]).unwrap();
         let both = CheckpointSigner::new(&keys).unwrap();
         let signature = old.sign(b"digest").unwrap();
@@ -225,46 +185,23 @@ mod tests {
         let signer = CheckpointSigner::new(&[CheckpointSigner::generate_key()]).unwrap();
         let json = serde_json::to_string(signer.public_keys().next().unwrap()).unwrap();
         let jwk: Jwk = serde_json::from_str(&json).unwrap();
-        assert_eq!(
-            jwk.verify(b"digest", &signer.sign(b"digest").unwrap()),
-            Ok(())
-        );
-        let off_curve = Jwk {
-            x: jwk.y.clone(),
-            ..jwk
-        };
-        assert_eq!(
-            off_curve.verify(b"digest", &[1; 64]),
-            Err(SignatureError::InvalidKey)
-        );
+        assert_eq!(jwk.verify(b"digest", &signer.sign(b"digest").unwrap()), Ok(()));
+        let off_curve = Jwk { x: jwk.y.clone(), ..jwk };
+        assert_eq!(off_curve.verify(b"digest", &[1; 64]), Err(SignatureError::InvalidKey));
     }
 
     #[test]
     fn the_private_key_of_rfc_7515_gives_its_public_key() {
         // RFC 7515, appendix A.3.1.
-        let d = URL_SAFE_NO_PAD
-            .decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")
-            .unwrap();
+        let d = URL_SAFE_NO_PAD.decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
         let signer = CheckpointSigner::new(&[Key(d.try_into().unwrap())]).unwrap();
-        assert_eq!(
-            signer.newest.x,
-            "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
-        );
-        assert_eq!(
-            signer.newest.y,
-            "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
-        );
+        assert_eq!(signer.newest.x, "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        assert_eq!(signer.newest.y, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
     }
 
     #[test]
     fn no_key_and_a_zero_key_are_refused() {
-        assert_eq!(
-            CheckpointSigner::new(&[]).unwrap_err(),
-            SignatureError::InvalidKey
-        );
-        assert_eq!(
-            CheckpointSigner::new(&[Key([0; 32])]).unwrap_err(),
-            SignatureError::InvalidKey
-        );
+        assert_eq!(CheckpointSigner::new(&[]).unwrap_err(), SignatureError::InvalidKey);
+        assert_eq!(CheckpointSigner::new(&[Key([0; 32])]).unwrap_err(), SignatureError::InvalidKey);
     }
 }

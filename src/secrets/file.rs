@@ -98,13 +98,8 @@ impl KeyFile {
             version: 1,
             blind_index_key: Key::generate(),
             derivation_root: Key::generate(),
-            master_keys: vec![MasterKeyEntry {
-                id: format!("mk_{}", hex::encode(id)),
-                key: Key::generate(),
-            }],
-            checkpoint_keys: vec![CheckpointKeyEntry {
-                key: CheckpointSigner::generate_key(),
-            }],
+            master_keys: vec![MasterKeyEntry { id: format!("mk_{}", hex::encode(id)), key: Key::generate() }],
+            checkpoint_keys: vec![CheckpointKeyEntry { key: CheckpointSigner::generate_key() }],
         }
     }
 
@@ -112,19 +107,10 @@ impl KeyFile {
     /// processes that start together agree on one.
     pub(super) fn write_new(&self, path: &Path) -> Result<(), KeyFileError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists {
-                path: path.to_owned(),
-            },
-            _ => KeyFileError::Io {
-                path: path.to_owned(),
-                action: "written",
-                source,
-            },
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+            _ => KeyFileError::Io { path: path.to_owned(), action: "written", source },
         };
-        let body = toml::to_string(self)
-            .map(Zeroizing::new)
-            .map_err(io::Error::other)
-            .map_err(failed)?;
+        let body = toml::to_string(self).map(Zeroizing::new).map_err(io::Error::other).map_err(failed)?;
         let draft = draft_path(path);
         let written = write_private(&draft, &body).and_then(|()| fs::hard_link(&draft, path));
         // The draft is removed whatever happened; a failure here must not hide the first one.
@@ -135,40 +121,24 @@ impl KeyFile {
 
     pub(super) fn read(path: &Path) -> Result<Self, KeyFileError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => KeyFileError::Missing {
-                path: path.to_owned(),
-            },
-            _ => KeyFileError::Io {
-                path: path.to_owned(),
-                action: "read",
-                source,
-            },
+            io::ErrorKind::NotFound => KeyFileError::Missing { path: path.to_owned() },
+            _ => KeyFileError::Io { path: path.to_owned(), action: "read", source },
         };
         let mut file = File::open(path).map_err(failed)?;
         refuse_open_mode(path, &file.metadata().map_err(failed)?)?;
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(failed)?;
-        Self::parse(&text).map_err(|(line, reason)| KeyFileError::Malformed {
-            path: path.to_owned(),
-            line,
-            reason,
-        })
+        Self::parse(&text).map_err(|(line, reason)| KeyFileError::Malformed { path: path.to_owned(), line, reason })
     }
 
     fn parse(text: &str) -> Result<Self, (Option<usize>, String)> {
         // The error's own `Display` quotes the offending line, which may hold a key.
         let file: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().and_then(|span| text.get(..span.start));
-            (
-                line.map(|before| before.matches('\n').count() + 1),
-                error.message().to_owned(),
-            )
+            (line.map(|before| before.matches('\n').count() + 1), error.message().to_owned())
         })?;
         let reason = if file.version != 1 {
-            format!(
-                "version `{}` is unknown, this program reads version 1",
-                file.version
-            )
+            format!("version `{}` is unknown, this program reads version 1", file.version)
         } else if file.master_keys.is_empty() || file.checkpoint_keys.is_empty() {
             "at least one master key and one checkpoint key are needed".to_owned()
         } else if file.master_keys.iter().any(|key| key.id.is_empty()) {
@@ -183,10 +153,7 @@ impl KeyFile {
 
     fn repeated_id(&self) -> Option<&str> {
         let ids: Vec<&str> = self.master_keys.iter().map(|key| key.id.as_str()).collect();
-        ids.iter()
-            .enumerate()
-            .find(|(at, id)| ids[..*at].contains(id))
-            .map(|(_, id)| *id)
+        ids.iter().enumerate().find(|(at, id)| ids[..*at].contains(id)).map(|(_, id)| *id)
     }
 }
 
@@ -213,9 +180,7 @@ fn write_private(path: &Path, body: &str) -> io::Result<()> {
 /// Makes the new name survive a power cut; the file's own contents are already synced.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -227,14 +192,7 @@ fn sync_directory(_path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn refuse_open_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyFileError> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(KeyFileError::TooOpen {
-            path: path.to_owned(),
-            mode,
-        })
-    }
+    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::TooOpen { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
@@ -250,27 +208,11 @@ mod tests {
     fn errors_name_the_line_and_never_the_contents() {
         let good = toml::to_string(&KeyFile::generate()).unwrap();
         let cases = [
-            (
-                good.replace("version = 1", "version = 2"),
-                None,
-                "version `2` is unknown",
-            ),
-            (
-                good.replace("derivation_root = \"", "derivation_root = \"SECRET"),
-                Some(3),
-                "a key is 32 bytes",
-            ),
-            (
-                good.replace("derivation_root", "other_root"),
-                Some(3),
-                "unknown field",
-            ),
+            (good.replace("version = 1", "version = 2"), None, "version `2` is unknown"),
+            (good.replace("derivation_root = \"", "derivation_root = \"SECRET"), Some(3), "a key is 32 bytes"),
+            (good.replace("derivation_root", "other_root"), Some(3), "unknown field"),
             ("version = 1".to_owned(), Some(1), "missing field"),
-            (
-                format!("{good}\n[[master_keys]]\nid = \"\"\n{}", key_line()),
-                None,
-                "empty id",
-            ),
+            (format!("{good}\n[[master_keys]]\nid = \"\"\n{}", key_line()), None, "empty id"),
             (good.replace("version = 1", "version = SECRET"), Some(1), ""),
         ];
         for (text, line, reason) in cases {
@@ -285,11 +227,7 @@ mod tests {
     fn a_repeated_id_is_refused() {
         let file = KeyFile::generate();
         let id = &file.master_keys[0].id;
-        let text = format!(
-            "{}\n[[master_keys]]\nid = \"{id}\"\n{}",
-            toml::to_string(&file).unwrap(),
-            key_line()
-        );
+        let text = format!("{}\n[[master_keys]]\nid = \"{id}\"\n{}", toml::to_string(&file).unwrap(), key_line());
         let (_, reason) = KeyFile::parse(&text).unwrap_err();
         assert_eq!(reason, format!("the master key id `{id}` is there twice"));
     }

@@ -101,10 +101,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Key>(&json).unwrap().0, key.0);
         for wrong in ["\"\"", "\"c2hvcnQ=\"", "\"not base64 !\""] {
             let error = serde_json::from_str::<Key>(wrong).unwrap_err().to_string();
-            assert!(
-                error.starts_with("a key is 32 bytes in standard base64"),
-                "{error}"
-            );
+            assert!(error.starts_with("a key is 32 bytes in standard base64"), "{error}");
         }
     }
 }

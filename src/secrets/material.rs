@@ -69,8 +69,7 @@ impl KeyMaterial {
     /// one domain (e.g. `document_number`) give equal fingerprints, and only here. The caller
     /// normalises the value first.
     pub fn blind_index(&self, domain: &str, value: &str) -> [u8; 32] {
-        self.blind_index_key
-            .mac(&[domain.as_bytes(), value.as_bytes()])
+        self.blind_index_key.mac(&[domain.as_bytes(), value.as_bytes()])
     }
 
     /// [`KeyMaterial::blind_index`] as 64 hexadecimal digits.
@@ -86,44 +85,22 @@ impl KeyMaterial {
     /// A keyed authentication code for tokens that only Greenlane itself reads, e.g. presentation
     /// tokens (亮码). Compare with [`super::digests_match`].
     pub fn token_mac(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
-        self.derivation_root
-            .mac(&[b"token", purpose.as_bytes(), message])
+        self.derivation_root.mac(&[b"token", purpose.as_bytes(), message])
     }
 
     fn from_file(file: KeyFile, path: &Path) -> Result<Self, KeyFileError> {
-        let malformed = |reason: String| KeyFileError::Malformed {
-            path: path.to_owned(),
-            line: None,
-            reason,
-        };
-        let sealer = Sealer::new(
-            file.master_keys
-                .into_iter()
-                .map(|entry| (entry.id, entry.key)),
-        )
-        .ok_or_else(|| malformed("there is no master key".to_owned()))?;
-        let keys: Vec<Key> = file
-            .checkpoint_keys
-            .into_iter()
-            .map(|entry| entry.key)
-            .collect();
-        let signer = CheckpointSigner::new(&keys)
-            .map_err(|error| malformed(format!("a checkpoint key is wrong: {error}")))?;
-        Ok(Self {
-            sealer,
-            signer,
-            blind_index_key: file.blind_index_key,
-            derivation_root: file.derivation_root,
-        })
+        let malformed = |reason: String| KeyFileError::Malformed { path: path.to_owned(), line: None, reason };
+        let sealer = Sealer::new(file.master_keys.into_iter().map(|entry| (entry.id, entry.key)))
+            .ok_or_else(|| malformed("there is no master key".to_owned()))?;
+        let keys: Vec<Key> = file.checkpoint_keys.into_iter().map(|entry| entry.key).collect();
+        let signer =
+            CheckpointSigner::new(&keys).map_err(|error| malformed(format!("a checkpoint key is wrong: {error}")))?;
+        Ok(Self { sealer, signer, blind_index_key: file.blind_index_key, derivation_root: file.derivation_root })
     }
 }
 
 fn written(path: &Path, source: io::Error) -> KeyFileError {
-    KeyFileError::Io {
-        path: PathBuf::from(path),
-        action: "written",
-        source,
-    }
+    KeyFileError::Io { path: PathBuf::from(path), action: "written", source }
 }
 
 #[cfg(test)]
@@ -162,24 +139,11 @@ mod tests {
         let loaded = KeyMaterial::load(&folder.file()).unwrap();
         assert_eq!(fingerprint(&made), fingerprint(&loaded));
         let sealed = made.sealer().seal_record("t", "c", "1", &"x").unwrap();
-        assert_eq!(
-            loaded
-                .sealer()
-                .open_record::<String>("t", "c", "1", &sealed)
-                .unwrap(),
-            "x"
-        );
+        assert_eq!(loaded.sealer().open_record::<String>("t", "c", "1", &sealed).unwrap(), "x");
         let error = KeyMaterial::create(&folder.file()).unwrap_err();
         assert!(matches!(error, KeyFileError::Exists { .. }), "{error}");
-        assert_eq!(
-            fingerprint(&KeyMaterial::load(&folder.file()).unwrap()),
-            fingerprint(&made)
-        );
-        assert_eq!(
-            fs::read_dir(&folder.0).unwrap().count(),
-            1,
-            "no draft is left behind"
-        );
+        assert_eq!(fingerprint(&KeyMaterial::load(&folder.file()).unwrap()), fingerprint(&made));
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "no draft is left behind");
     }
 
     #[cfg(unix)]
@@ -193,10 +157,7 @@ mod tests {
         for mode in [0o644, 0o640, 0o604, 0o620] {
             fs::set_permissions(folder.file(), fs::Permissions::from_mode(mode)).unwrap();
             let error = KeyMaterial::load(&folder.file()).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("mode 0{mode:o}")) && error.contains("chmod 600"),
-                "{error}"
-            );
+            assert!(error.contains(&format!("mode 0{mode:o}")) && error.contains("chmod 600"), "{error}");
         }
         fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o400)).unwrap();
         KeyMaterial::load(&folder.file()).unwrap();
@@ -207,10 +168,7 @@ mod tests {
         let folder = Folder::new();
         let path = folder.0.join("var").join("keys.toml");
         let made = KeyMaterial::load_or_create(&path).unwrap();
-        assert_eq!(
-            fingerprint(&KeyMaterial::load_or_create(&path).unwrap()),
-            fingerprint(&made)
-        );
+        assert_eq!(fingerprint(&KeyMaterial::load_or_create(&path).unwrap()), fingerprint(&made));
     }
 
     #[test]
@@ -220,10 +178,7 @@ mod tests {
         let found: Vec<String> = std::thread::scope(|scope| {
             let start = || fingerprint(&KeyMaterial::load_or_create(&path).unwrap());
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(found.iter().all(|one| *one == found[0]));
     }
@@ -233,10 +188,7 @@ mod tests {
         let folder = Folder::new();
         let error = KeyMaterial::load(&folder.file()).unwrap_err();
         assert!(matches!(error, KeyFileError::Missing { .. }));
-        assert!(
-            error.to_string().contains("greenlane secret create"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("greenlane secret create"), "{error}");
         assert!(KeyMaterial::load(&folder.0).is_err());
         assert!(KeyMaterial::create(&folder.0.join("none").join("keys.toml")).is_err());
     }
@@ -248,16 +200,8 @@ mod tests {
         assert_eq!(keys.blind_index("a", "x"), keys.blind_index("a", "x"));
         assert_ne!(keys.blind_index("a", "x"), keys.blind_index("b", "x"));
         assert_ne!(keys.blind_index("a", "x"), other.blind_index("a", "x"));
-        assert_ne!(
-            keys.token_mac("webhook", b"x"),
-            keys.token_mac("presentation", b"x")
-        );
-        let secret = |owner| {
-            keys.webhook_secret(owner)
-                .to_text()
-                .expose_secret()
-                .to_owned()
-        };
+        assert_ne!(keys.token_mac("webhook", b"x"), keys.token_mac("presentation", b"x"));
+        let secret = |owner| keys.webhook_secret(owner).to_text().expose_secret().to_owned();
         assert!(secret("a").starts_with("whsec_"));
         assert_eq!(secret("a"), secret("a"));
         assert_ne!(secret("a"), secret("b"));

@@ -103,19 +103,14 @@ pub struct Sealer {
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<&str> = self.keys().map(|key| key.id.as_str()).collect();
-        f.debug_struct("Sealer")
-            .field("key_ids", &ids)
-            .finish_non_exhaustive()
+        f.debug_struct("Sealer").field("key_ids", &ids).finish_non_exhaustive()
     }
 }
 
 impl Sealer {
     /// A sealer over the master keys, oldest first; `None` without a single one.
     pub(super) fn new(keys: impl IntoIterator<Item = (String, Key)>) -> Option<Self> {
-        let mut older: Vec<_> = keys
-            .into_iter()
-            .map(|(id, key)| MasterKey { id, key })
-            .collect();
+        let mut older: Vec<_> = keys.into_iter().map(|(id, key)| MasterKey { id, key }).collect();
         let newest = older.pop()?;
         Some(Self { newest, older })
     }
@@ -134,39 +129,21 @@ impl Sealer {
     }
 
     /// The data key of a row, from its stored form.
-    pub fn unwrap(
-        &self,
-        wrapped: &WrappedKey,
-        table: &str,
-        row: &str,
-    ) -> Result<DataKey, SealError> {
+    pub fn unwrap(&self, wrapped: &WrappedKey, table: &str, row: &str) -> Result<DataKey, SealError> {
         let bytes = self.unwrap_bytes(wrapped, table, row)?;
         Ok(DataKey(Aes256Gcm::new(&(*bytes).into())))
     }
 
     /// The same data key under the newest master key, for a change of master keys.
-    pub fn rewrap(
-        &self,
-        wrapped: &WrappedKey,
-        table: &str,
-        row: &str,
-    ) -> Result<WrappedKey, SealError> {
+    pub fn rewrap(&self, wrapped: &WrappedKey, table: &str, row: &str) -> Result<WrappedKey, SealError> {
         let bytes = self.unwrap_bytes(wrapped, table, row)?;
         self.wrap(&bytes, table, row)
     }
 
     /// Encrypts one value of a row; 28 bytes longer than the plaintext.
-    pub fn seal(
-        &self,
-        key: &DataKey,
-        plaintext: &[u8],
-        context: &Context<'_>,
-    ) -> Result<Vec<u8>, SealError> {
-        encrypt(&key.0, plaintext, &context.associated_data(), Vec::new()).ok_or_else(|| {
-            SealError::Unsealable {
-                table: context.table.to_owned(),
-            }
-        })
+    pub fn seal(&self, key: &DataKey, plaintext: &[u8], context: &Context<'_>) -> Result<Vec<u8>, SealError> {
+        encrypt(&key.0, plaintext, &context.associated_data(), Vec::new())
+            .ok_or_else(|| SealError::Unsealable { table: context.table.to_owned() })
     }
 
     /// Decrypts one value of a row.
@@ -176,8 +153,7 @@ impl Sealer {
         ciphertext: &[u8],
         context: &Context<'_>,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        decrypt(&key.0, ciphertext, &context.associated_data())
-            .ok_or_else(|| tampered(context.table))
+        decrypt(&key.0, ciphertext, &context.associated_data()).ok_or_else(|| tampered(context.table))
     }
 
     /// Seals a whole record as JSON under a data key of its own.
@@ -190,16 +166,10 @@ impl Sealer {
     ) -> Result<SealedRecord, SealError> {
         let json = serde_json::to_vec(record)
             .map(Zeroizing::new)
-            .map_err(|_| SealError::Unsealable {
-                table: table.to_owned(),
-            })?;
+            .map_err(|_| SealError::Unsealable { table: table.to_owned() })?;
         let (key, wrapped) = self.new_data_key(table, row)?;
         let ciphertext = self.seal(&key, &json, &Context { table, column, row })?;
-        Ok(SealedRecord {
-            key_id: wrapped.key_id,
-            wrapped_key: wrapped.bytes,
-            ciphertext,
-        })
+        Ok(SealedRecord { key_id: wrapped.key_id, wrapped_key: wrapped.bytes, ciphertext })
     }
 
     /// Opens a record sealed by [`Sealer::seal_record`] for the same table, column and row.
@@ -214,9 +184,7 @@ impl Sealer {
         let key = DataKey(Aes256Gcm::new(&(*bytes).into()));
         let json = self.open(&key, &sealed.ciphertext, &Context { table, column, row })?;
         // A serde error can quote the value, so it stops here.
-        serde_json::from_slice(&json).map_err(|_| SealError::Unexpected {
-            table: table.to_owned(),
-        })
+        serde_json::from_slice(&json).map_err(|_| SealError::Unexpected { table: table.to_owned() })
     }
 
     fn keys(&self) -> impl Iterator<Item = &MasterKey> {
@@ -227,27 +195,12 @@ impl Sealer {
         let mut salt = [0; SALT];
         fill_random(&mut salt);
         let aad = associated_data("wrap", &[&self.newest.id, table, row]);
-        let bytes = encrypt(
-            &self.newest.wrapping_cipher(&salt),
-            data_key,
-            &aad,
-            salt.to_vec(),
-        )
-        .ok_or_else(|| SealError::Unsealable {
-            table: table.to_owned(),
-        })?;
-        Ok(WrappedKey {
-            key_id: self.newest.id.clone(),
-            bytes,
-        })
+        let bytes = encrypt(&self.newest.wrapping_cipher(&salt), data_key, &aad, salt.to_vec())
+            .ok_or_else(|| SealError::Unsealable { table: table.to_owned() })?;
+        Ok(WrappedKey { key_id: self.newest.id.clone(), bytes })
     }
 
-    fn unwrap_bytes(
-        &self,
-        wrapped: &WrappedKey,
-        table: &str,
-        row: &str,
-    ) -> Result<Zeroizing<[u8; 32]>, SealError> {
+    fn unwrap_bytes(&self, wrapped: &WrappedKey, table: &str, row: &str) -> Result<Zeroizing<[u8; 32]>, SealError> {
         self.unwrap_parts(&wrapped.key_id, &wrapped.bytes, table, row)
     }
 
@@ -258,15 +211,11 @@ impl Sealer {
         table: &str,
         row: &str,
     ) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        let master =
-            self.keys()
-                .find(|key| key.id == key_id)
-                .ok_or_else(|| SealError::UnknownKey {
-                    key_id: key_id.to_owned(),
-                })?;
-        let (salt, rest) = bytes
-            .split_at_checked(SALT)
-            .ok_or_else(|| tampered(table))?;
+        let master = self
+            .keys()
+            .find(|key| key.id == key_id)
+            .ok_or_else(|| SealError::UnknownKey { key_id: key_id.to_owned() })?;
+        let (salt, rest) = bytes.split_at_checked(SALT).ok_or_else(|| tampered(table))?;
         let aad = associated_data("wrap", &[key_id, table, row]);
         decrypt(&master.wrapping_cipher(salt), rest, &aad)
             .and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok())
@@ -282,9 +231,7 @@ impl Context<'_> {
 }
 
 fn tampered(table: &str) -> SealError {
-    SealError::Tampered {
-        table: table.to_owned(),
-    }
+    SealError::Tampered { table: table.to_owned() }
 }
 
 /// The parts with their lengths, so that no two lists of parts give the same bytes.
@@ -301,15 +248,7 @@ fn associated_data(purpose: &str, parts: &[&str]) -> Vec<u8> {
 fn encrypt(cipher: &Aes256Gcm, plaintext: &[u8], aad: &[u8], mut out: Vec<u8>) -> Option<Vec<u8>> {
     let mut nonce = [0; NONCE];
     fill_random(&mut nonce);
-    let body = cipher
-        .encrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: plaintext,
-                aad,
-            },
-        )
-        .ok()?;
+    let body = cipher.encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad }).ok()?;
     out.reserve_exact(NONCE + body.len());
     out.extend_from_slice(&nonce);
     out.extend_from_slice(&body);
@@ -318,10 +257,7 @@ fn encrypt(cipher: &Aes256Gcm, plaintext: &[u8], aad: &[u8], mut out: Vec<u8>) -
 
 fn decrypt(cipher: &Aes256Gcm, sealed: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, body) = sealed.split_first_chunk::<NONCE>()?;
-    cipher
-        .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad })
-        .ok()
-        .map(Zeroizing::new)
+    cipher.decrypt(&Nonce::from(*nonce), Payload { msg: body, aad }).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]
@@ -330,76 +266,40 @@ mod tests {
     use proptest::prelude::*;
 
     fn sealer(ids: &[(&str, u8)]) -> Sealer {
-        Sealer::new(
-            ids.iter()
-                .map(|(id, byte)| ((*id).to_owned(), Key([*byte; 32]))),
-        )
-        .unwrap()
+        Sealer::new(ids.iter().map(|(id, byte)| ((*id).to_owned(), Key([*byte; 32])))).unwrap()
     }
 
-    const HERE: Context<'static> = Context {
-        table: "applicants",
-        column: "record",
-        row: "1",
-    };
+    const HERE: Context<'static> = Context { table: "applicants", column: "record", row: "1" };
 
     #[test]
     fn a_record_round_trips_and_shows_nothing() {
         let sealer = sealer(&[("a", 1)]);
         let record = ("张三".to_owned(), "11010519491231002X".to_owned());
-        let sealed = sealer
-            .seal_record("applicants", "record", "1", &record)
-            .unwrap();
+        let sealed = sealer.seal_record("applicants", "record", "1", &record).unwrap();
         assert_eq!(sealed.key_id, "a");
         assert_eq!(sealed.wrapped_key.len(), 76);
         assert!(!sealed.ciphertext.windows(6).any(|w| w == b"110105"));
-        let opened: (String, String) = sealer
-            .open_record("applicants", "record", "1", &sealed)
-            .unwrap();
+        let opened: (String, String) = sealer.open_record("applicants", "record", "1", &sealed).unwrap();
         assert_eq!(opened, record);
         assert_eq!(
-            sealer
-                .open_record::<u64>("applicants", "record", "1", &sealed)
-                .unwrap_err(),
-            SealError::Unexpected {
-                table: "applicants".to_owned()
-            }
+            sealer.open_record::<u64>("applicants", "record", "1", &sealed).unwrap_err(),
+            SealError::Unexpected { table: "applicants".to_owned() }
         );
     }
 
     #[test]
     fn nothing_can_be_moved() {
         let sealer = sealer(&[("a", 1)]);
-        let sealed = sealer
-            .seal_record("applicants", "record", "1", &"x")
-            .unwrap();
-        for (table, column, row) in [
-            ("photos", "record", "1"),
-            ("applicants", "other", "1"),
-            ("applicants", "record", "2"),
-        ] {
-            let error = sealer
-                .open_record::<String>(table, column, row, &sealed)
-                .unwrap_err();
-            assert_eq!(
-                error,
-                SealError::Tampered {
-                    table: table.to_owned()
-                }
-            );
+        let sealed = sealer.seal_record("applicants", "record", "1", &"x").unwrap();
+        for (table, column, row) in
+            [("photos", "record", "1"), ("applicants", "other", "1"), ("applicants", "record", "2")]
+        {
+            let error = sealer.open_record::<String>(table, column, row, &sealed).unwrap_err();
+            assert_eq!(error, SealError::Tampered { table: table.to_owned() });
         }
-        let other = sealer
-            .seal_record("applicants", "record", "1", &"y")
-            .unwrap();
-        let mixed = SealedRecord {
-            wrapped_key: other.wrapped_key,
-            ..sealed
-        };
-        assert!(
-            sealer
-                .open_record::<String>("applicants", "record", "1", &mixed)
-                .is_err()
-        );
+        let other = sealer.seal_record("applicants", "record", "1", &"y").unwrap();
+        let mixed = SealedRecord { wrapped_key: other.wrapped_key, ..sealed };
+        assert!(sealer.open_record::<String>("applicants", "record", "1", &mixed).is_err());
     }
 
     #[test]
@@ -413,21 +313,10 @@ mod tests {
         assert_eq!(rewrapped.key_id, "b");
         for wrapped in [&wrapped, &rewrapped] {
             let key = both.unwrap(wrapped, "t", "1").unwrap();
-            assert_eq!(
-                both.open(&key, &secret, &HERE).unwrap().as_slice(),
-                b"value"
-            );
+            assert_eq!(both.open(&key, &secret, &HERE).unwrap().as_slice(), b"value");
         }
-        assert_eq!(
-            old.unwrap(&rewrapped, "t", "1").unwrap_err(),
-            SealError::UnknownKey {
-                key_id: "b".to_owned()
-            }
-        );
-        let renamed = WrappedKey {
-            key_id: "b".to_owned(),
-            ..wrapped
-        };
+        assert_eq!(old.unwrap(&rewrapped, "t", "1").unwrap_err(), SealError::UnknownKey { key_id: "b".to_owned() });
+        let renamed = WrappedKey { key_id: "b".to_owned(), ..wrapped };
         assert!(both.unwrap(&renamed, "t", "1").is_err());
     }
 
@@ -435,20 +324,14 @@ mod tests {
     fn equal_plaintexts_give_different_ciphertexts() {
         let sealer = sealer(&[("a", 1)]);
         let (key, _) = sealer.new_data_key("t", "1").unwrap();
-        assert_ne!(
-            sealer.seal(&key, b"x", &HERE).unwrap(),
-            sealer.seal(&key, b"x", &HERE).unwrap()
-        );
+        assert_ne!(sealer.seal(&key, b"x", &HERE).unwrap(), sealer.seal(&key, b"x", &HERE).unwrap());
     }
 
     #[test]
     fn debug_shows_ids_only() {
         let sealer = sealer(&[("a", 1), ("b", 2)]);
         let (key, _) = sealer.new_data_key("t", "1").unwrap();
-        assert_eq!(
-            format!("{sealer:?}"),
-            r#"Sealer { key_ids: ["b", "a"], .. }"#
-        );
+        assert_eq!(format!("{sealer:?}"), r#"Sealer { key_ids: ["b", "a"], .. }"#);
         assert_eq!(format!("{key:?}"), "DataKey(…)");
     }
 

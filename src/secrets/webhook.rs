@@ -42,9 +42,7 @@ impl WebhookSecret {
     /// about the age of the timestamp.
     pub fn verify(&self, id: &str, timestamp: i64, body: &[u8], header: &str) -> bool {
         let expected = self.sign(id, timestamp, body);
-        header
-            .split(' ')
-            .any(|given| given.as_bytes().ct_eq(expected.as_bytes()).into())
+        header.split(' ').any(|given| given.as_bytes().ct_eq(expected.as_bytes()).into())
     }
 }
 
@@ -53,15 +51,8 @@ impl FromStr for WebhookSecret {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let base64 = text.strip_prefix(PREFIX).ok_or(WebhookSecretError)?;
-        let key = STANDARD
-            .decode(base64)
-            .map(Zeroizing::new)
-            .map_err(|_| WebhookSecretError)?;
-        if (24..=64).contains(&key.len()) {
-            Ok(Self(key))
-        } else {
-            Err(WebhookSecretError)
-        }
+        let key = STANDARD.decode(base64).map(Zeroizing::new).map_err(|_| WebhookSecretError)?;
+        if (24..=64).contains(&key.len()) { Ok(Self(key)) } else { Err(WebhookSecretError) }
     }
 }
 
@@ -80,11 +71,7 @@ mod tests {
     #[test]
     fn the_published_vector_is_reproduced() {
         let secret: WebhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
-        let signature = secret.sign(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -106,18 +93,8 @@ mod tests {
         let again: WebhookSecret = text.expose_secret().parse().unwrap();
         assert_eq!(again.sign("a", 1, b"x"), secret.sign("a", 1, b"x"));
         assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
-        for text in [
-            "",
-            "whsec_",
-            "whsec_c2hvcnQ=",
-            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "whsec_!",
-        ] {
-            assert_eq!(
-                text.parse::<WebhookSecret>().unwrap_err(),
-                WebhookSecretError,
-                "{text}"
-            );
+        for text in ["", "whsec_", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_!"] {
+            assert_eq!(text.parse::<WebhookSecret>().unwrap_err(), WebhookSecretError, "{text}");
         }
     }
 }

@@ -70,11 +70,7 @@ pub struct Break {
 
 /// Verifies the events of one application, as read in the order of `seq`.
 pub fn verify_chain(application_id: ApplicationId, events: &[Link<'_>]) -> Result<Head, Break> {
-    let broken = |(seq, reason)| Break {
-        application_id,
-        seq,
-        reason,
-    };
+    let broken = |(seq, reason)| Break { application_id, seq, reason };
     let (mut seq, mut prev_hash) = (FIRST_SEQ - 1, GENESIS);
     for (at, link) in events.iter().enumerate() {
         seq += 1;
@@ -87,10 +83,7 @@ pub fn verify_chain(application_id: ApplicationId, events: &[Link<'_>]) -> Resul
     if events.is_empty() {
         return Err(broken((FIRST_SEQ, Tampering::Missing)));
     }
-    Ok(Head {
-        seq,
-        hash: prev_hash.to_owned(),
-    })
+    Ok(Head { seq, hash: prev_hash.to_owned() })
 }
 
 /// Verifies a chain and that it still contains the event that a checkpoint saw as its head.
@@ -100,20 +93,11 @@ pub fn verify_chain_against(
     checkpointed: &Head,
 ) -> Result<Head, Break> {
     let head = verify_chain(application_id, events)?;
-    let broken = |seq, reason| {
-        Err(Break {
-            application_id,
-            seq,
-            reason,
-        })
-    };
+    let broken = |seq, reason| Err(Break { application_id, seq, reason });
     if head.seq < checkpointed.seq {
         return broken(head.seq + 1, Tampering::CutOff);
     }
-    match events
-        .iter()
-        .find(|link| link.event.seq == checkpointed.seq)
-    {
+    match events.iter().find(|link| link.event.seq == checkpointed.seq) {
         Some(link) if link.hash == checkpointed.hash => Ok(head),
         _ => broken(checkpointed.seq, Tampering::Rewritten),
     }
@@ -122,12 +106,7 @@ pub fn verify_chain_against(
 /// Says which event is the bad one and what was done, for the first event that does not fit.
 /// `events[at]` should have had the number `seq`. An event whose hash fits another number is
 /// genuine and was moved, which tells a removal from an edit even after renumbering.
-fn diagnose(
-    application_id: ApplicationId,
-    events: &[Link<'_>],
-    at: usize,
-    seq: i64,
-) -> (i64, Tampering) {
+fn diagnose(application_id: ApplicationId, events: &[Link<'_>], at: usize, seq: i64) -> (i64, Tampering) {
     let Some((link, later)) = events.get(at..).and_then(<[_]>::split_first) else {
         return (seq, Tampering::Missing);
     };
@@ -139,36 +118,21 @@ fn diagnose(
     }
     if link.event.seq > seq {
         let elsewhere = later.iter().any(|other| other.event.seq == seq);
-        return (
-            seq,
-            if elsewhere {
-                Tampering::Swapped
-            } else {
-                Tampering::Removed
-            },
-        );
+        return (seq, if elsewhere { Tampering::Swapped } else { Tampering::Removed });
     }
     // Removing many and renumbering leaves numbers beyond the present length; those read "edited".
     let numbers = FIRST_SEQ..=FIRST_SEQ.saturating_add_unsigned(2 * events.len() as u64);
-    match numbers
-        .into_iter()
-        .find(|number| link.is_itself_as(*number))
-    {
+    match numbers.into_iter().find(|number| link.is_itself_as(*number)) {
         // Genuine and in its place, but what stands before it is not what it followed.
         Some(own) if own == seq => ((seq - 1).max(FIRST_SEQ), Tampering::Edited),
         // Its place is taken: by an event that was put in front of it, or it is a copy.
         Some(own) if own < seq => {
-            let copied = events
-                .iter()
-                .any(|other| other.event.seq == own && other.hash == link.hash);
+            let copied = events.iter().any(|other| other.event.seq == own && other.hash == link.hash);
             (if copied { seq } else { own }, Tampering::Inserted)
         }
         Some(_) if later.iter().any(|other| other.is_itself_as(seq)) => (seq, Tampering::Swapped),
         Some(_) => (seq, Tampering::Removed),
-        None if later
-            .first()
-            .is_some_and(|next| next.event.seq != seq && next.is_itself_as(seq)) =>
-        {
+        None if later.first().is_some_and(|next| next.event.seq != seq && next.is_itself_as(seq)) => {
             (seq, Tampering::Inserted)
         }
         None => (seq, Tampering::Edited),
@@ -210,11 +174,7 @@ mod tests {
                 stage: self.stage.as_deref(),
                 data: &self.data,
             };
-            Link {
-                event,
-                prev_hash: &self.prev_hash,
-                hash: &self.hash,
-            }
+            Link { event, prev_hash: &self.prev_hash, hash: &self.hash }
         }
 
         fn seal(&mut self) {
@@ -251,10 +211,7 @@ mod tests {
 
     fn head(events: &[Stored], seq: i64) -> Head {
         let event = events.iter().find(|event| event.seq == seq).unwrap();
-        Head {
-            seq,
-            hash: event.hash.clone(),
-        }
+        Head { seq, hash: event.hash.clone() }
     }
 
     fn verify(events: &[Stored], checkpointed: Option<&Head>) -> Result<Head, (i64, Tampering)> {
@@ -279,21 +236,9 @@ mod tests {
         type Change = fn(&mut Vec<Stored>);
         let cases: [(&str, Change, (i64, Tampering)); 17] = [
             ("edited", |c| c[2].data = "{}".to_owned(), (3, Edited)),
-            (
-                "written otherwise",
-                |c| c[2].data = r#"{"attempt": 3}"#.to_owned(),
-                (3, Edited),
-            ),
-            (
-                "hash edited",
-                |c| c[2].hash.replace_range(..1, "x"),
-                (3, Edited),
-            ),
-            (
-                "link edited",
-                |c| c[2].prev_hash = GENESIS.to_owned(),
-                (3, Edited),
-            ),
+            ("written otherwise", |c| c[2].data = r#"{"attempt": 3}"#.to_owned(), (3, Edited)),
+            ("hash edited", |c| c[2].hash.replace_range(..1, "x"), (3, Edited)),
+            ("link edited", |c| c[2].prev_hash = GENESIS.to_owned(), (3, Edited)),
             (
                 "edited and hashed anew",
                 |c| {
@@ -310,11 +255,7 @@ mod tests {
                 },
                 (1, Edited),
             ),
-            (
-                "last edited",
-                |c| c[4].stage = Some(String::new()),
-                (5, Edited),
-            ),
+            ("last edited", |c| c[4].stage = Some(String::new()), (5, Edited)),
             ("removed", |c| drop(c.remove(2)), (3, Removed)),
             ("first removed", |c| drop(c.remove(0)), (1, Removed)),
             (
@@ -370,11 +311,7 @@ mod tests {
                 },
                 (2, Swapped),
             ),
-            (
-                "another application's",
-                |c| c[2].application_id = ApplicationId(Uuid::nil()),
-                (3, Inserted),
-            ),
+            ("another application's", |c| c[2].application_id = ApplicationId(Uuid::nil()), (3, Inserted)),
         ];
         for (name, change, expected) in cases {
             let mut events = chain(5);
@@ -389,10 +326,7 @@ mod tests {
         let last = head(&events, 5);
         assert_eq!(verify(&events, Some(&last)), Ok(last.clone()));
         assert_eq!(verify(&events, Some(&head(&events, 3))), Ok(last.clone()));
-        assert_eq!(
-            verify(&events[..3], Some(&last)),
-            Err((4, Tampering::CutOff))
-        );
+        assert_eq!(verify(&events[..3], Some(&last)), Err((4, Tampering::CutOff)));
         assert_eq!(verify(&[], Some(&last)), Err((1, Tampering::Missing)));
         let mut forged = chain(5);
         let mut prev_hash = GENESIS.to_owned();
@@ -403,10 +337,7 @@ mod tests {
             prev_hash = event.hash.clone();
         }
         assert!(verify(&forged, None).is_ok());
-        assert_eq!(
-            verify(&forged, Some(&head(&events, 4))),
-            Err((4, Tampering::Rewritten))
-        );
+        assert_eq!(verify(&forged, Some(&head(&events, 4))), Err((4, Tampering::Rewritten)));
     }
 
     /// One change to a chain, whatever it is.

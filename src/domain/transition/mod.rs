@@ -4,9 +4,11 @@
 
 mod deadline;
 mod ending;
-pub(crate) mod operator;
+mod operator;
 mod review;
 mod run;
+
+pub use operator::FACE_MANUAL;
 
 use std::time::Duration;
 

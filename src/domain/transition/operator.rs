@@ -14,7 +14,7 @@ use crate::domain::{
 use super::Draft;
 
 /// The error code of a face verification that must be done by a person at the counter.
-pub(crate) const FACE_MANUAL: &str = "face_manual";
+pub const FACE_MANUAL: &str = "face_manual";
 
 /// No run of a notification that is sent again counts as its first: an earlier try may have got through.
 const ASK_FIRST: i64 = -1;

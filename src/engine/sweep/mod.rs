@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
 pub mod gauges;
+pub mod outbox;
 pub mod rescue;
 pub mod retention;
 pub mod reviews;

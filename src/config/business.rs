@@ -1,0 +1,157 @@
+//! The trade: workflows, working days, face verification, reviews, photos, licences.
+
+use super::{
+    outside::check_scale,
+    problem::{Problem, Problems},
+    values::Seconds,
+};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `[workflow]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkflowConfig {
+    /// `GREENLANE_WORKFLOWS`: the folder of workflow files.
+    pub folder: PathBuf,
+    /// Multiplies every retry wait of every stage.
+    pub retry_scale: f64,
+}
+
+impl Default for WorkflowConfig {
+    fn default() -> Self {
+        Self { folder: "workflows".into(), retry_scale: 1.0 }
+    }
+}
+
+impl WorkflowConfig {
+    /// Whether the folder is there.
+    pub fn require_folder(&self) -> Result<(), Problem> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        let reason = format!("there is no folder `{}`; set GREENLANE_WORKFLOWS", self.folder.display());
+        Err(Problem::new("workflow.folder", reason))
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        check_scale(self.retry_scale, "workflow.retry_scale", problems);
+    }
+}
+
+/// `[calendar]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CalendarConfig {
+    /// The folder of calendar files; none: `calendar` in the folder of workflows.
+    pub folder: Option<PathBuf>,
+    /// So many days before its data ends operations are told.
+    pub warn_days: u32,
+}
+
+impl Default for CalendarConfig {
+    fn default() -> Self {
+        Self { folder: None, warn_days: 30 }
+    }
+}
+
+/// `[face]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaceConfig {
+    /// After so long a verification that is still pending is asked about again.
+    pub pending_poll_seconds: Seconds,
+}
+
+impl Default for FaceConfig {
+    fn default() -> Self {
+        Self { pending_poll_seconds: Seconds::new(15) }
+    }
+}
+
+impl FaceConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            self.pending_poll_seconds.get() > 0.0,
+            "face.pending_poll_seconds",
+            "must be above 0: face verification would be asked without a pause",
+        );
+    }
+}
+
+/// `[review]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewConfig {
+    /// How long a claimed task stays with its reviewer without a heartbeat.
+    pub lease_seconds: Seconds,
+    /// Open claims of one reviewer.
+    pub claim_limit: u32,
+    /// The console's time to take a decision back; 0 to 60.
+    pub undo_seconds: Seconds,
+}
+
+impl Default for ReviewConfig {
+    fn default() -> Self {
+        Self { lease_seconds: Seconds::new(300), claim_limit: 3, undo_seconds: Seconds::new(10) }
+    }
+}
+
+impl ReviewConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            self.lease_seconds.get() >= 1.0,
+            "review.lease_seconds",
+            "must be 1 or more: a reviewer needs time to look",
+        );
+        problems.require(
+            (1..=1000).contains(&self.claim_limit),
+            "review.claim_limit",
+            "must be 1 to 1000: with 0 nobody could review",
+        );
+        problems.require(
+            self.undo_seconds.get() <= 60.0,
+            "review.undo_seconds",
+            "must be 0 to 60: the applicant waits for it",
+        );
+    }
+}
+
+/// `[photos]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PhotosConfig {
+    /// A file of thresholds for the automatic checks; none: the built-in ones.
+    pub thresholds: Option<PathBuf>,
+}
+
+/// `[licence]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LicenceConfig {
+    /// How long a registry status may be shown again without asking; 0: always ask.
+    pub status_cache_seconds: Seconds,
+    /// How long a presentation (亮码) is good for.
+    pub presentation_seconds: Seconds,
+}
+
+impl Default for LicenceConfig {
+    fn default() -> Self {
+        Self { status_cache_seconds: Seconds::new(5), presentation_seconds: Seconds::new(60) }
+    }
+}
+
+impl LicenceConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            self.status_cache_seconds.get() <= 60.0,
+            "licence.status_cache_seconds",
+            "must be 0 to 60: the shown status must be today's truth",
+        );
+        problems.require(
+            (1.0..=600.0).contains(&self.presentation_seconds.get()),
+            "licence.presentation_seconds",
+            "must be 1 to 600: a longer one could be shown as a screenshot",
+        );
+    }
+}

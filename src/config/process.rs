@@ -1,0 +1,206 @@
+//! The process itself: server, engine, limits, audit, retention, logs.
+
+use super::{
+    problem::Problems,
+    values::{Bind, Seconds},
+};
+use crate::domain::stage::Stage;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// `GREENLANE_BIND`; `PORT` replaces the port.
+    pub bind: Bind,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { bind: Bind::local(8080) }
+    }
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// How long a claimed job belongs to its process without renewal.
+    pub lease_seconds: Seconds,
+    /// The safety net: how often the table is asked for due jobs.
+    pub poll_ms: u64,
+    /// The most plans that one transaction commits.
+    pub commit_batch: usize,
+    /// The longest a plan waits for others to share its transaction.
+    pub commit_linger_ms: u64,
+    /// Stages that run more or fewer at once in this process than their workflow says.
+    pub concurrency: BTreeMap<Stage, usize>,
+    /// How long a stopping process waits for what it runs.
+    pub drain_seconds: Seconds,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lease_seconds: Seconds::new(10),
+            poll_ms: 250,
+            commit_batch: 200,
+            commit_linger_ms: 2,
+            concurrency: BTreeMap::new(),
+            drain_seconds: Seconds::new(25),
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The poll interval.
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    /// The longest a plan waits for others.
+    pub fn commit_linger(&self) -> Duration {
+        Duration::from_millis(self.commit_linger_ms)
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (1.0..=3600.0).contains(&self.lease_seconds.get()),
+            "engine.lease_seconds",
+            "must be 1 to 3600: a shorter lease lapses while its job runs, a longer one strands it",
+        );
+        problems.require(
+            (10..=60_000).contains(&self.poll_ms),
+            "engine.poll_ms",
+            "must be 10 to 60000: the poll finds what no wake-up announced",
+        );
+        problems.require((1..=5000).contains(&self.commit_batch), "engine.commit_batch", "must be 1 to 5000");
+        problems.require(
+            self.commit_linger_ms <= 100,
+            "engine.commit_linger_ms",
+            "must be 0 to 100: every application waits for it at every stage",
+        );
+        for (stage, limit) in &self.concurrency {
+            let key = format!("engine.concurrency.{stage}");
+            problems.require(
+                (1..=10_000).contains(limit),
+                &key,
+                "must be 1 to 10000; to stop a stage pause its queue instead",
+            );
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Requests a second of one API key; 0: no limit.
+    pub requests_per_second: f64,
+    /// So many requests at once before the rate counts.
+    pub requests_burst: u32,
+    /// Failed logins of one user or address within the window before it must wait.
+    pub login_attempts: u32,
+    /// The window.
+    pub login_window_seconds: Seconds,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            requests_per_second: 5000.0,
+            requests_burst: 10_000,
+            login_attempts: 10,
+            login_window_seconds: Seconds::new(900),
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            self.requests_per_second == 0.0 || (0.0001..=1_000_000.0).contains(&self.requests_per_second),
+            "limits.requests_per_second",
+            "must be 0 for no limit, or 0.0001 to 1000000",
+        );
+        for (key, value) in
+            [("limits.requests_burst", self.requests_burst), ("limits.login_attempts", self.login_attempts)]
+        {
+            problems.require(value >= 1, key, "must be 1 or more");
+        }
+        problems.require(self.login_window_seconds.get() >= 1.0, "limits.login_window_seconds", "must be 1 or more");
+    }
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// How often the heads of the chains are signed.
+    pub checkpoint_seconds: Seconds,
+    /// A folder outside the database that receives a copy of every checkpoint.
+    pub checkpoint_folder: Option<PathBuf>,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { checkpoint_seconds: Seconds::new(60), checkpoint_folder: None }
+    }
+}
+
+impl AuditConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (1.0..=86_400.0).contains(&self.checkpoint_seconds.get()),
+            "audit.checkpoint_seconds",
+            "must be 1 to 86400: what is newer than the last checkpoint can be cut off unseen",
+        );
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Uploaded photos that no application used are deleted after so many hours.
+    pub unused_photo_hours: u32,
+    /// Photos of rejected applications are deleted after so many days.
+    pub rejected_photo_days: u32,
+    /// Delivered webhooks are deleted after so many days; dead ones stay.
+    pub webhook_days: u32,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { unused_photo_hours: 24, rejected_photo_days: 30, webhook_days: 30 }
+    }
+}
+
+impl RetentionConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for (key, value) in [
+            ("retention.unused_photo_hours", self.unused_photo_hours),
+            ("retention.rejected_photo_days", self.rejected_photo_days),
+            ("retention.webhook_days", self.webhook_days),
+        ] {
+            problems.require((1..=36_500).contains(&value), key, "must be 1 to 36500");
+        }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// `RUST_LOG`: which log lines are written, as `level` or `target=level`, with commas.
+    pub log: String,
+    /// Log lines as JSON, for machines.
+    pub json: bool,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log: crate::telemetry::DEFAULT_FILTER.to_owned(), json: false }
+    }
+}
