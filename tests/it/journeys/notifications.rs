@@ -165,21 +165,17 @@ async fn a_slow_push_service_is_waited_for() {
 async fn every_try_carries_the_same_reference() {
     let site = Site::start().await;
     let application = done(&site, &sample(0).mobile("13800130501")).await;
-    let text = Value::from(site.simulator.log("sms").await).to_string();
-    let reference = site
-        .simulator
-        .accepted("sms")
-        .await
-        .into_keys()
-        .next()
-        .unwrap();
-    assert!(
-        reference.starts_with(&format!("{}:", application["id"].as_str().unwrap())),
-        "{reference}"
-    );
-    assert_eq!(
-        text.matches(&format!("\"{reference}\"")).count() % 3,
-        0,
-        "three tries, one reference: {text}"
-    );
+    let log = site.simulator.log("sms").await;
+    let sent: Vec<&Value> = log
+        .iter()
+        .filter(|entry| entry["path"].as_str().unwrap().ends_with("/messages"))
+        .collect();
+    assert_eq!(sent.len(), 3, "{log:#?}");
+    let reference = sent[0]["body"]["reference"].as_str().unwrap();
+    let id = application["id"].as_str().unwrap();
+    assert!(reference.starts_with(&format!("{id}:")), "{reference}");
+    for entry in sent {
+        assert_eq!(entry["body"]["reference"], reference);
+        assert_eq!(entry["idempotency_key"], reference, "{entry:#}");
+    }
 }
