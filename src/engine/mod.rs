@@ -18,6 +18,7 @@ pub mod run;
 pub mod shared;
 pub mod stats;
 pub mod sweep;
+pub mod view;
 mod workers;
 
 use std::{

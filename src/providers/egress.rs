@@ -219,3 +219,6 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let at = DateTime::parse_from_rfc2822(text).ok()?;
     Some((at.to_utc() - now).to_std().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;
