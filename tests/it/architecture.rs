@@ -40,10 +40,7 @@ fn modules_use_only_what_is_below_them() {
         for (number, line) in shipped_lines(&text) {
             for to in uses(line) {
                 if !may_use(&from, &to) {
-                    wrong.push(format!(
-                        "{}:{number}: `{from}` must not use `{to}`",
-                        path.display()
-                    ));
+                    wrong.push(format!("{}:{number}: `{from}` must not use `{to}`", path.display()));
                 }
             }
         }
@@ -53,12 +50,7 @@ fn modules_use_only_what_is_below_them() {
 
 #[test]
 fn every_module_has_a_layer() {
-    let known: Vec<&str> = LAYERS
-        .iter()
-        .flat_map(|layer| layer.iter())
-        .chain(COMMON)
-        .copied()
-        .collect();
+    let known: Vec<&str> = LAYERS.iter().flat_map(|layer| layer.iter()).chain(COMMON).copied().collect();
     for (path, _) in sources() {
         if let Some(module) = module_of(&path) {
             assert!(
@@ -79,14 +71,8 @@ fn sql_stands_in_the_store_only() {
         }
         for (number, line) in shipped_lines(&text) {
             let code = line.trim_start();
-            let statement = [
-                "\"SELECT ",
-                "\"INSERT INTO ",
-                "\"UPDATE ",
-                "\"DELETE FROM ",
-                "\"WITH ",
-                "\"CREATE TABLE ",
-            ];
+            let statement =
+                ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"WITH ", "\"CREATE TABLE "];
             if code.contains("sqlx::")
                 || code.contains("use sqlx")
                 || statement.iter().any(|start| code.contains(start))
@@ -95,11 +81,7 @@ fn sql_stands_in_the_store_only() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "SQL outside of src/store:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "SQL outside of src/store:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -127,11 +109,7 @@ fn the_domain_is_pure() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "the domain reads a clock, a file, the network or chance:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "the domain reads a clock, a file, the network or chance:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -147,14 +125,9 @@ fn files_stay_short() {
 #[test]
 fn the_rules_themselves_can_fail() {
     assert!(may_use("http", "engine") && may_use("engine", "domain") && may_use("store", "config"));
-    assert!(
-        !may_use("domain", "store") && !may_use("store", "engine") && !may_use("engine", "http")
-    );
+    assert!(!may_use("domain", "store") && !may_use("store", "engine") && !may_use("engine", "http"));
     assert!(!may_use("config", "store") && !may_use("photos", "http"));
-    assert_eq!(
-        uses("use crate::{store::Store, domain::stage};"),
-        ["store", "domain"]
-    );
+    assert_eq!(uses("use crate::{store::Store, domain::stage};"), ["store", "domain"]);
     assert_eq!(uses("    let x = crate::engine::run();"), ["engine"]);
     assert!(uses("// crate::engine is above").is_empty());
 }
@@ -190,11 +163,7 @@ fn uses(line: &str) -> Vec<String> {
             None => vec![rest],
         };
         for name in names {
-            let name: String = name
-                .trim()
-                .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-                .collect();
+            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
             if !name.is_empty() && !matches!(name.as_str(), "self" | "wire_enum") {
                 found.push(name);
             }
@@ -232,9 +201,7 @@ fn sources() -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("tests.rs")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 found.push((path, text));
             }

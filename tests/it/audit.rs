@@ -49,32 +49,13 @@ on_both_databases! {
 
 /// The table of the database that holds a hash chain, with a connection that may do anything to it.
 async fn chain_table(site: &Site) -> (SqliteConnection, String) {
-    let mut connection = SqliteConnection::connect(site.database.url())
-        .await
-        .unwrap();
-    let tables = sqlx::query(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%prev_hash%'",
-    );
-    let names: Vec<String> = tables
-        .fetch_all(&mut connection)
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    let [table] = names.as_slice() else {
-        panic!("one table with a chain: {names:?}")
-    };
-    let triggers =
-        sqlx::query("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?")
-            .bind(table);
-    let triggers: Vec<String> = triggers
-        .fetch_all(&mut connection)
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let mut connection = SqliteConnection::connect(site.database.url()).await.unwrap();
+    let tables = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%prev_hash%'");
+    let names: Vec<String> = tables.fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let [table] = names.as_slice() else { panic!("one table with a chain: {names:?}") };
+    let triggers = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?").bind(table);
+    let triggers: Vec<String> =
+        triggers.fetch_all(&mut connection).await.unwrap().iter().map(|row| row.get(0)).collect();
     for trigger in triggers {
         run(&mut connection, &format!("DROP TRIGGER \"{trigger}\"")).await;
     }
@@ -82,11 +63,7 @@ async fn chain_table(site: &Site) -> (SqliteConnection, String) {
 }
 
 async fn run(connection: &mut SqliteConnection, sql: &str) -> u64 {
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .execute(connection)
-        .await
-        .unwrap()
-        .rows_affected()
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(connection).await.unwrap().rows_affected()
 }
 
 async fn issued(site: &Site) -> String {
@@ -101,23 +78,14 @@ async fn a_deleted_event_is_found() {
     let id = issued(&site).await;
     site.server.terminate().await;
     let (mut connection, table) = chain_table(&site).await;
-    let middle = format!(
-        "DELETE FROM {table} WHERE rowid = (SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET 2)"
-    );
+    let middle =
+        format!("DELETE FROM {table} WHERE rowid = (SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET 2)");
     assert_eq!(run(&mut connection, &middle).await, 1);
     connection.close().await.unwrap();
     let broken = site.greenlane(&["audit", "verify"]).await.expect(1);
-    assert!(
-        format!("{}{}", broken.stdout, broken.stderr).contains(&id),
-        "it names the application: {broken:?}"
-    );
-    site.greenlane(&["audit", "verify", "--json"])
-        .await
-        .expect(1)
-        .json();
-    site.greenlane(&["audit", "verify", "--application", &id])
-        .await
-        .expect(1);
+    assert!(format!("{}{}", broken.stdout, broken.stderr).contains(&id), "it names the application: {broken:?}");
+    site.greenlane(&["audit", "verify", "--json"]).await.expect(1).json();
+    site.greenlane(&["audit", "verify", "--application", &id]).await.expect(1);
 }
 
 #[tokio::test]
@@ -126,9 +94,7 @@ async fn a_forged_hash_is_found() {
     issued(&site).await;
     site.server.terminate().await;
     let (mut connection, table) = chain_table(&site).await;
-    let swap = format!(
-        "UPDATE {table} SET hash = prev_hash WHERE rowid = (SELECT max(rowid) FROM {table})"
-    );
+    let swap = format!("UPDATE {table} SET hash = prev_hash WHERE rowid = (SELECT max(rowid) FROM {table})");
     assert_eq!(run(&mut connection, &swap).await, 1);
     connection.close().await.unwrap();
     site.greenlane(&["audit", "verify"]).await.expect(1);
@@ -138,22 +104,12 @@ async fn a_forged_hash_is_found() {
 async fn the_program_itself_cannot_change_its_log() {
     let site = Site::start().await;
     issued(&site).await;
-    let mut connection = SqliteConnection::connect(site.database.url())
-        .await
-        .unwrap();
-    let tables = sqlx::query(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%prev_hash%'",
-    );
+    let mut connection = SqliteConnection::connect(site.database.url()).await.unwrap();
+    let tables = sqlx::query("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%prev_hash%'");
     let table: String = tables.fetch_one(&mut connection).await.unwrap().get(0);
-    for sql in [
-        format!("DELETE FROM {table}"),
-        format!("UPDATE {table} SET hash = prev_hash"),
-    ] {
+    for sql in [format!("DELETE FROM {table}"), format!("UPDATE {table} SET hash = prev_hash")] {
         assert!(
-            sqlx::query(sqlx::AssertSqlSafe(sql))
-                .execute(&mut connection)
-                .await
-                .is_err(),
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.is_err(),
             "the log is append-only"
         );
     }
@@ -162,54 +118,28 @@ async fn the_program_itself_cannot_change_its_log() {
 #[tokio::test]
 async fn no_personal_data_rests_in_clear() {
     let mut site = Site::on(Database::sqlite()).start().await;
-    let sample = sample(0)
-        .set("/applicant/name", "欧阳娜娜")
-        .mobile("13912349876")
-        .face_token("ft-ok-very-secret");
-    site.simulator
-        .override_registry(
-            sample.document_number(),
-            serde_json::json!({ "holder_name": "欧阳娜娜" }),
-        )
-        .await;
+    let sample = sample(0).set("/applicant/name", "欧阳娜娜").mobile("13912349876").face_token("ft-ok-very-secret");
+    site.simulator.override_registry(sample.document_number(), serde_json::json!({ "holder_name": "欧阳娜娜" })).await;
     let photo = site.api.upload_photo("camera").await;
-    let id = site
-        .api
-        .admit(&sample.clone().photo("camera", &photo))
-        .await;
+    let id = site.api.admit(&sample.clone().photo("camera", &photo)).await;
     site.api.review_approve(&id).await;
     site.api.wait_until_done(&id, "issued").await;
     site.server.terminate().await;
 
-    let file = site
-        .database
-        .url()
-        .trim_start_matches("sqlite://")
-        .to_owned();
+    let file = site.database.url().trim_start_matches("sqlite://").to_owned();
     for path in [file.clone(), format!("{file}-wal")] {
         let Ok(bytes) = std::fs::read(&path) else {
             continue;
         };
-        for secret in [
-            "欧阳娜娜",
-            "13912349876",
-            sample.document_number(),
-            "ft-ok-very-secret",
-        ] {
-            let found = bytes
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes());
+        for secret in ["欧阳娜娜", "13912349876", sample.document_number(), "ft-ok-very-secret"] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "`{secret}` stands in {path}");
         }
     }
     let output = site.server.output();
-    for secret in [
-        "欧阳娜娜",
-        "13912349876",
-        sample.document_number(),
-        "ft-ok-very-secret",
-        site.api.key.as_deref().unwrap(),
-    ] {
+    for secret in
+        ["欧阳娜娜", "13912349876", sample.document_number(), "ft-ok-very-secret", site.api.key.as_deref().unwrap()]
+    {
         assert!(!output.contains(secret), "`{secret}` stands in the log");
     }
 }

@@ -84,14 +84,9 @@ fn filled(path: &str) -> String {
 
 /// Calls a route with a body that parses and no meaning.
 async fn call(api: &Api, method: &str, path: &str) -> crate::support::Answer {
-    let request = api
-        .request(method.parse::<Method>().unwrap(), &filled(path))
-        .header("idempotency-key", "authorisation");
-    let request = if method == "GET" {
-        request
-    } else {
-        request.json(&json!({}))
-    };
+    let request =
+        api.request(method.parse::<Method>().unwrap(), &filled(path)).header("idempotency-key", "authorisation");
+    let request = if method == "GET" { request } else { request.json(&json!({})) };
     api.send(request).await
 }
 
@@ -100,10 +95,7 @@ async fn every_route_has_a_row() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let document = site.api.get("/openapi.json").await.expect(200).json();
     let shape = |path: &str| -> String {
-        path.split('/')
-            .map(|part| if part.starts_with('{') { "{}" } else { part })
-            .collect::<Vec<_>>()
-            .join("/")
+        path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/")
     };
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -116,20 +108,12 @@ async fn every_route_has_a_row() {
             described.insert((method.to_uppercase(), shape(path)));
         }
     }
-    let known: BTreeSet<(String, String)> = ROUTES
-        .iter()
-        .map(|(method, path, _)| ((*method).to_owned(), shape(path)))
-        .collect();
+    let known: BTreeSet<(String, String)> =
+        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), shape(path))).collect();
     let without_row: Vec<_> = described.difference(&known).collect();
     let undescribed: Vec<_> = known.difference(&described).collect();
-    assert!(
-        without_row.is_empty(),
-        "routes without an authorisation case: {without_row:?}"
-    );
-    assert!(
-        undescribed.is_empty(),
-        "routes that the OpenAPI document lacks: {undescribed:?}"
-    );
+    assert!(without_row.is_empty(), "routes without an authorisation case: {without_row:?}");
+    assert!(undescribed.is_empty(), "routes that the OpenAPI document lacks: {undescribed:?}");
 }
 
 #[tokio::test]
@@ -137,18 +121,11 @@ async fn without_a_valid_key_every_route_is_closed() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let callers = [
         ("no key", site.api.without_key()),
-        (
-            "a key of nobody",
-            site.api
-                .with_key("gl_0000000000000000000000000000000000000000000"),
-        ),
+        ("a key of nobody", site.api.with_key("gl_0000000000000000000000000000000000000000000")),
         ("an empty key", site.api.with_key("")),
     ];
     let mut open = Vec::new();
-    for (method, path, scopes) in ROUTES
-        .iter()
-        .filter(|(_, path, _)| path.starts_with("/v1/"))
-    {
+    for (method, path, scopes) in ROUTES.iter().filter(|(_, path, _)| path.starts_with("/v1/")) {
         assert!(!scopes.is_empty());
         for (who, api) in &callers {
             let answer = call(api, method, path).await;
@@ -167,10 +144,7 @@ async fn without_the_scope_every_route_is_closed() {
     let mut keys = BTreeMap::new();
     for (_, _, scopes) in ROUTES.iter().filter(|(_, _, scopes)| !scopes.is_empty()) {
         if !keys.contains_key(scopes) {
-            let others: Vec<&str> = ALL_SCOPES
-                .split(',')
-                .filter(|scope| !scopes.contains(scope))
-                .collect();
+            let others: Vec<&str> = ALL_SCOPES.split(',').filter(|scope| !scopes.contains(scope)).collect();
             keys.insert(*scopes, site.key(&others.join(",")).await);
         }
     }
@@ -188,10 +162,7 @@ async fn without_the_scope_every_route_is_closed() {
 async fn with_the_scope_every_route_is_open() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let mut closed = Vec::new();
-    for (method, path, _) in ROUTES
-        .iter()
-        .filter(|(_, path, _)| *path != "/v1/ops/stream")
-    {
+    for (method, path, _) in ROUTES.iter().filter(|(_, path, _)| *path != "/v1/ops/stream") {
         let answer = call(&site.api, method, path).await;
         if matches!(answer.status, 401 | 403 | 405) || answer.status >= 500 {
             closed.push(format!("{answer:?}"));
@@ -204,40 +175,17 @@ async fn with_the_scope_every_route_is_open() {
 async fn another_owners_objects_are_not_there() {
     let site = Site::start().await;
     let (mine, other) = tokio::join!(
-        site.key_of(
-            "mine",
-            "applications:write,applications:read,licences:present"
-        ),
-        site.key_of(
-            "other",
-            "applications:write,applications:read,licences:present"
-        )
+        site.key_of("mine", "applications:write,applications:read,licences:present"),
+        site.key_of("other", "applications:write,applications:read,licences:present")
     );
     let photo = mine.upload_photo("camera").await;
     let id = mine.admit(&sample(0).face_token("ft-pending-1000")).await;
-    other
-        .get(&format!("/v1/applications/{id}"))
-        .await
-        .any_problem(404);
-    other
-        .get(&format!("/v1/applications/{id}/events"))
-        .await
-        .any_problem(404);
-    other
-        .post(
-            &format!("/v1/applications/{id}/cancel"),
-            &json!({ "reason": "not mine" }),
-        )
-        .await
-        .any_problem(404);
-    other
-        .submit(&sample(0).photo("camera", &photo))
-        .await
-        .field_error("/photo/photo_id");
+    other.get(&format!("/v1/applications/{id}")).await.any_problem(404);
+    other.get(&format!("/v1/applications/{id}/events")).await.any_problem(404);
+    other.post(&format!("/v1/applications/{id}/cancel"), &json!({ "reason": "not mine" })).await.any_problem(404);
+    other.submit(&sample(0).photo("camera", &photo)).await.field_error("/photo/photo_id");
     assert_eq!(mine.application(&id).await["status"], "in_progress");
-    mine.submit(&sample(0).photo("camera", &photo))
-        .await
-        .expect(201);
+    mine.submit(&sample(0).photo("camera", &photo)).await.expect(201);
 }
 
 #[tokio::test]
@@ -248,11 +196,7 @@ async fn a_revoked_key_is_none() {
     let listed = site.greenlane(&["key", "list"]).await.expect(0);
     let secret = key.key.as_deref().unwrap();
     assert!(!listed.stdout.contains(secret), "a key is shown once");
-    let row = listed
-        .stdout
-        .lines()
-        .find(|line| line.contains("leaver"))
-        .unwrap_or_else(|| panic!("{listed:?}"));
+    let row = listed.stdout.lines().find(|line| line.contains("leaver")).unwrap_or_else(|| panic!("{listed:?}"));
     let id = row
         .split(|c: char| c.is_whitespace() || matches!(c, '│' | '┆' | '|'))
         .find(|word| uuid::Uuid::parse_str(word).is_ok())
@@ -261,10 +205,7 @@ async fn a_revoked_key_is_none() {
     // A process may remember a key for a few seconds.
     let deadline = std::time::Instant::now() + crate::support::BOUND;
     while key.get("/v1/applications").await.status != 401 {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the revoked key still works"
-        );
+        assert!(std::time::Instant::now() < deadline, "the revoked key still works");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }

@@ -19,14 +19,11 @@ const SUBMITTERS: usize = 3;
 
 /// Repeats a run: `GREENLANE_TEST_SEED=… tests/run chaos`.
 fn seed() -> u64 {
-    std::env::var("GREENLANE_TEST_SEED")
-        .map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap())
+    std::env::var("GREENLANE_TEST_SEED").map_or_else(|_| rand::rng().random(), |seed| seed.parse().unwrap())
 }
 
 fn plan(database: Database) -> Plan {
-    Site::on(database)
-        .setting("engine.lease_seconds", 2)
-        .variable("RUST_LOG", "warn")
+    Site::on(database).setting("engine.lease_seconds", 2).variable("RUST_LOG", "warn")
 }
 
 /// Most applications are quick; some wait, retry or are refused, so that kills meet every stage.
@@ -43,18 +40,12 @@ fn varied(number: usize) -> Sample {
 }
 
 /// Submits until the server has acknowledged, with the same key, as an upstream system does.
-async fn submit(
-    address: watch::Receiver<Api>,
-    acknowledged: Arc<Mutex<Vec<String>>>,
-    numbers: Vec<usize>,
-) {
+async fn submit(address: watch::Receiver<Api>, acknowledged: Arc<Mutex<Vec<String>>>, numbers: Vec<usize>) {
     for number in numbers {
         let (sample, key) = (varied(number), fresh_key());
         loop {
             let api = address.borrow().clone();
-            let request = api
-                .submission(&sample.body, &key)
-                .timeout(Duration::from_secs(5));
+            let request = api.submission(&sample.body, &key).timeout(Duration::from_secs(5));
             match api.try_send(request).await {
                 Ok(answer) if matches!(answer.status, 200 | 201) => {
                     acknowledged.lock().unwrap().push(answer.text("id"));
@@ -97,16 +88,10 @@ async fn survive(mut site: Site, mut redis: Option<Redis>) {
         moved.send_replace(site.api.clone());
     }
     for submitter in submitters {
-        submitter
-            .await
-            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        submitter.await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
     let ids: BTreeSet<String> = acknowledged.lock().unwrap().iter().cloned().collect();
-    assert_eq!(
-        ids.len(),
-        APPLICATIONS,
-        "seed {seed}: every submission has an application of its own"
-    );
+    assert_eq!(ids.len(), APPLICATIONS, "seed {seed}: every submission has an application of its own");
 
     let deadline = Instant::now() + Duration::from_secs(60);
     for id in &ids {
@@ -115,41 +100,22 @@ async fn survive(mut site: Site, mut redis: Option<Redis>) {
             if application["completed_at"].is_string() {
                 break;
             }
-            assert!(
-                application["status"] != "stalled",
-                "seed {seed}: interrupted is not failed: {application:#}"
-            );
-            assert!(
-                Instant::now() < deadline,
-                "seed {seed}: not ended: {application:#}"
-            );
+            assert!(application["status"] != "stalled", "seed {seed}: interrupted is not failed: {application:#}");
+            assert!(Instant::now() < deadline, "seed {seed}: not ended: {application:#}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
     for provider in ["sms", "push"] {
         let accepted = site.simulator.accepted(provider).await;
-        let silent: Vec<&String> = ids
-            .iter()
-            .filter(|id| {
-                !accepted
-                    .keys()
-                    .any(|reference| reference.starts_with(id.as_str()))
-            })
-            .collect();
-        assert!(
-            silent.is_empty(),
-            "seed {seed}: never told by {provider}: {silent:?}"
-        );
+        let silent: Vec<&String> =
+            ids.iter().filter(|id| !accepted.keys().any(|reference| reference.starts_with(id.as_str()))).collect();
+        assert!(silent.is_empty(), "seed {seed}: never told by {provider}: {silent:?}");
         let repeated: Vec<_> = accepted.iter().filter(|(_, count)| **count > 1).collect();
         assert!(
             provider != "sms" || repeated.is_empty(),
             "seed {seed}: sent more than once by {provider}: {repeated:?}"
         );
-        assert_eq!(
-            accepted.len(),
-            ids.len(),
-            "seed {seed}: one reference for each application: {accepted:#?}"
-        );
+        assert_eq!(accepted.len(), ids.len(), "seed {seed}: one reference for each application: {accepted:#?}");
     }
     site.greenlane(&["audit", "verify"]).await.expect(0);
 }
@@ -162,10 +128,7 @@ async fn fifty_kills_lose_nothing_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_kills_lose_nothing_on_postgres_while_redis_comes_and_goes() {
     let redis = Redis::start().await;
-    let site = plan(Database::postgres().await)
-        .variable("REDIS_URL", &redis.url)
-        .start()
-        .await;
+    let site = plan(Database::postgres().await).variable("REDIS_URL", &redis.url).start().await;
     survive(site, Some(redis)).await;
 }
 
@@ -186,11 +149,9 @@ async fn a_killed_worker_strands_nothing() {
     let deadline = Instant::now() + Duration::from_secs(60);
     for id in &ids {
         site.api
-            .wait_until(
-                id,
-                deadline.saturating_duration_since(Instant::now()),
-                |application| application["completed_at"].is_string(),
-            )
+            .wait_until(id, deadline.saturating_duration_since(Instant::now()), |application| {
+                application["completed_at"].is_string()
+            })
             .await;
     }
     let accepted = site.simulator.accepted("sms").await;

@@ -16,25 +16,9 @@ on_both_databases! {
 #[tokio::test]
 async fn the_api_describes_itself() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
-    let document = site
-        .api
-        .without_key()
-        .get("/openapi.json")
-        .await
-        .expect(200)
-        .json();
-    assert!(
-        document["openapi"].as_str().unwrap().starts_with("3.1"),
-        "{}",
-        document["openapi"]
-    );
-    assert_eq!(
-        document["info"]["title"]
-            .as_str()
-            .map(str::to_lowercase)
-            .as_deref(),
-        Some("greenlane")
-    );
+    let document = site.api.without_key().get("/openapi.json").await.expect(200).json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
+    assert_eq!(document["info"]["title"].as_str().map(str::to_lowercase).as_deref(), Some("greenlane"));
 
     let page = site.api.without_key().get("/docs").await;
     let page = match page.header("location") {
@@ -46,12 +30,7 @@ async fn the_api_describes_itself() {
     }
     .expect(200);
     let text = String::from_utf8_lossy(&page.body);
-    assert!(
-        page.header("content-type")
-            .unwrap()
-            .starts_with("text/html"),
-        "{page:?}"
-    );
+    assert!(page.header("content-type").unwrap().starts_with("text/html"), "{page:?}");
     for elsewhere in ["src=\"http", "href=\"http", "src=\"//"] {
         assert!(!text.contains(elsewhere), "the page works offline: {text}");
     }
@@ -61,20 +40,8 @@ async fn the_api_describes_itself() {
 async fn unknown_routes_and_methods_are_problems_too() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     site.api.get("/v1/nothing").await.any_problem(404);
-    site.api
-        .send(
-            site.api
-                .request(reqwest::Method::DELETE, "/v1/applications"),
-        )
-        .await
-        .any_problem(405);
-    site.api
-        .send(
-            site.api
-                .request(reqwest::Method::PUT, "/v1/reviews/claim-next"),
-        )
-        .await
-        .any_problem(405);
+    site.api.send(site.api.request(reqwest::Method::DELETE, "/v1/applications")).await.any_problem(405);
+    site.api.send(site.api.request(reqwest::Method::PUT, "/v1/reviews/claim-next")).await.any_problem(405);
 }
 
 #[tokio::test]
@@ -90,14 +57,7 @@ async fn a_problem_says_nothing_of_the_inside() {
         let answer = site.api.get(path).await;
         assert!(answer.status < 500, "{answer:?}");
         let text = String::from_utf8_lossy(&answer.body).to_lowercase();
-        for inside in [
-            "sqlx",
-            "sqlite",
-            "select ",
-            "panicked",
-            ".rs:",
-            "syntax error",
-        ] {
+        for inside in ["sqlx", "sqlite", "select ", "panicked", ".rs:", "syntax error"] {
             assert!(!text.contains(inside), "`{inside}` in {answer:?}");
         }
     }

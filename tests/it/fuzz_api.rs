@@ -6,20 +6,16 @@ const TOOL: &str = "GREENLANE_TEST_SCHEMATHESIS";
 
 #[tokio::test]
 async fn no_request_makes_the_server_fail() {
-    let tool = std::env::var(TOOL)
-        .unwrap_or_else(|_| panic!("no schemathesis for the tests: run `tests/run`, or set {TOOL} to the path of the program"));
+    let tool = std::env::var(TOOL).unwrap_or_else(|_| {
+        panic!("no schemathesis for the tests: run `tests/run`, or set {TOOL} to the path of the program")
+    });
     let site = Site::on(Database::sqlite()).start().await;
     let document = format!("{}/openapi.json", site.api.base);
     let key = site.api.key.clone().unwrap();
     let folder = site.scratch.path().to_owned();
     let output = tokio::task::spawn_blocking(move || {
         std::process::Command::new(tool)
-            .args([
-                "run",
-                &document,
-                "--header",
-                &format!("Authorization: Bearer {key}"),
-            ])
+            .args(["run", &document, "--header", &format!("Authorization: Bearer {key}")])
             .args([
                 "--phases",
                 "examples,coverage,fuzzing",
@@ -30,14 +26,7 @@ async fn no_request_makes_the_server_fail() {
                 "--workers",
                 "2",
             ])
-            .args([
-                "--checks",
-                "not_a_server_error",
-                "--continue-on-failure",
-                "--no-shrink",
-                "--request-timeout",
-                "20",
-            ])
+            .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink", "--request-timeout", "20"])
             .args([
                 "--generation-database",
                 "none",
@@ -56,14 +45,7 @@ async fn no_request_makes_the_server_fail() {
     .await
     .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        !site.server.output().contains("panicked"),
-        "a handler panicked\n{text}"
-    );
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!site.server.output().contains("panicked"), "a handler panicked\n{text}");
     site.api.get("/readyz").await.expect(200);
 }

@@ -12,47 +12,23 @@ async fn issue(site: &Site, sample: &Sample) -> String {
 
 async fn verify(site: &Site, token: &str) -> Value {
     let body = json!({ "token": token, "purpose": "road_check" });
-    site.api
-        .post("/v1/presentations/verify", &body)
-        .await
-        .expect(200)
-        .json()
+    site.api.post("/v1/presentations/verify", &body).await.expect(200).json()
 }
 
 async fn present(site: &Site, licence: &str) -> String {
-    site.api
-        .post(&format!("/v1/licences/{licence}/presentations"), &json!({}))
-        .await
-        .expect(201)
-        .text("token")
+    site.api.post(&format!("/v1/licences/{licence}/presentations"), &json!({})).await.expect(201).text("token")
 }
 
 /// Tells the registry a new status and waits until the licence shows it.
-async fn set_status(
-    site: &Site,
-    sample: &Sample,
-    licence: &str,
-    status: &str,
-    mode: &str,
-) -> Value {
-    site.simulator
-        .override_registry(sample.document_number(), json!({ "status": status }))
-        .await;
+async fn set_status(site: &Site, sample: &Sample, licence: &str, status: &str, mode: &str) -> Value {
+    site.simulator.override_registry(sample.document_number(), json!({ "status": status })).await;
     let deadline = std::time::Instant::now() + BOUND;
     loop {
-        let shown = site
-            .api
-            .get(&format!("/v1/licences/{licence}"))
-            .await
-            .expect(200)
-            .json();
+        let shown = site.api.get(&format!("/v1/licences/{licence}")).await.expect(200).json();
         if shown["display"]["mode"] == mode {
             return shown;
         }
-        assert!(
-            std::time::Instant::now() < deadline,
-            "status {status} shows as `{mode}`: {shown:#}"
-        );
+        assert!(std::time::Instant::now() < deadline, "status {status} shows as `{mode}`: {shown:#}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
@@ -100,10 +76,7 @@ on_both_databases! {
 
 #[tokio::test]
 async fn the_display_follows_the_registry() {
-    let site = Site::on(crate::support::Database::sqlite())
-        .setting("licence.status_cache_seconds", 0)
-        .start()
-        .await;
+    let site = Site::on(crate::support::Database::sqlite()).setting("licence.status_cache_seconds", 0).start().await;
     let sample = sample(0);
     let licence = issue(&site, &sample).await;
     let card = |format: &str| format!("/v1/licences/{licence}/card.{format}");
@@ -111,26 +84,12 @@ async fn the_display_follows_the_registry() {
 
     for format in ["svg", "png"] {
         let picture = site.api.get(&card(format)).await.expect(200);
-        assert!(
-            picture
-                .header("content-type")
-                .unwrap()
-                .starts_with("image/"),
-            "{picture:?}"
-        );
-        assert!(
-            picture
-                .header("cache-control")
-                .unwrap()
-                .contains("no-store"),
-            "a live picture: {picture:?}"
-        );
+        assert!(picture.header("content-type").unwrap().starts_with("image/"), "{picture:?}");
+        assert!(picture.header("cache-control").unwrap().contains("no-store"), "a live picture: {picture:?}");
     }
-    for (status, mode, reason) in [
-        ("HI", "valid", None),
-        ("S", "abnormal", Some("status_abnormal")),
-        ("U", "abnormal", Some("status_abnormal")),
-    ] {
+    for (status, mode, reason) in
+        [("HI", "valid", None), ("S", "abnormal", Some("status_abnormal")), ("U", "abnormal", Some("status_abnormal"))]
+    {
         set_status(&site, &sample, &licence, status, mode).await;
         site.api.get(&card("svg")).await.expect(200);
         let checked = verify(&site, &present(&site, &licence).await).await;
@@ -144,19 +103,10 @@ async fn the_display_follows_the_registry() {
         set_status(&site, &sample, &licence, "A", "valid").await;
         present(&site, &licence).await
     };
-    for (status, mode) in [
-        ("L", "invalid"),
-        ("J", "invalid"),
-        ("", "invalid"),
-        ("E", "hidden"),
-        ("SG", "hidden"),
-    ] {
+    for (status, mode) in [("L", "invalid"), ("J", "invalid"), ("", "invalid"), ("E", "hidden"), ("SG", "hidden")] {
         set_status(&site, &sample, &licence, status, mode).await;
         site.api.get(&card("svg")).await.any_problem(409);
-        site.api
-            .post(&presentations, &json!({}))
-            .await
-            .problem(409, "not_presentable");
+        site.api.post(&presentations, &json!({})).await.problem(409, "not_presentable");
     }
     let shown = set_status(&site, &sample, &licence, "L", "invalid").await;
     assert_eq!(
@@ -164,11 +114,7 @@ async fn the_display_follows_the_registry() {
         "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。"
     );
     let late = verify(&site, &early).await;
-    assert_eq!(
-        (late["valid"].as_bool(), late["reason"].as_str()),
-        (Some(false), Some("status_invalid")),
-        "{late:#}"
-    );
+    assert_eq!((late["valid"].as_bool(), late["reason"].as_str()), (Some(false), Some("status_invalid")), "{late:#}");
 }
 
 #[tokio::test]
@@ -180,58 +126,26 @@ async fn without_the_registry_nothing_is_vouched_for() {
         .await;
     let licence = issue(&site, &sample(0)).await;
     let token = present(&site, &licence).await;
-    site.simulator
-        .fault("registry", json!({ "error_rate": 1.0, "seed": 1 }))
-        .await;
+    site.simulator.fault("registry", json!({ "error_rate": 1.0, "seed": 1 })).await;
     let checked = verify(&site, &token).await;
     assert_eq!(
         (checked["valid"].as_bool(), checked["reason"].as_str()),
         (Some(false), Some("registry_unavailable")),
         "{checked:#}"
     );
-    site.api
-        .post(&format!("/v1/licences/{licence}/presentations"), &json!({}))
-        .await
-        .problem(409, "not_presentable");
+    site.api.post(&format!("/v1/licences/{licence}/presentations"), &json!({})).await.problem(409, "not_presentable");
 }
 
 #[tokio::test]
 async fn unknown_licences_and_purposes_are_refused() {
-    let site = Site::on(crate::support::Database::sqlite())
-        .roles("api")
-        .start()
-        .await;
+    let site = Site::on(crate::support::Database::sqlite()).roles("api").start().await;
     let unknown = uuid::Uuid::now_v7();
-    site.api
-        .get(&format!("/v1/licences/{unknown}"))
-        .await
-        .any_problem(404);
-    site.api
-        .get(&format!("/v1/licences/{unknown}/card.svg"))
-        .await
-        .any_problem(404);
-    site.api
-        .get(&format!("/v1/licences/{unknown}/card.png"))
-        .await
-        .any_problem(404);
-    site.api
-        .post(&format!("/v1/licences/{unknown}/presentations"), &json!({}))
-        .await
-        .any_problem(404);
+    site.api.get(&format!("/v1/licences/{unknown}")).await.any_problem(404);
+    site.api.get(&format!("/v1/licences/{unknown}/card.svg")).await.any_problem(404);
+    site.api.get(&format!("/v1/licences/{unknown}/card.png")).await.any_problem(404);
+    site.api.post(&format!("/v1/licences/{unknown}/presentations"), &json!({})).await.any_problem(404);
     let query = json!({ "document_type": "A", "document_number": sample(0).document_number() });
-    site.api
-        .post("/v1/licences/query", &query)
-        .await
-        .any_problem(404);
-    site.api
-        .post(
-            "/v1/presentations/verify",
-            &json!({ "token": "x", "purpose": "curiosity" }),
-        )
-        .await
-        .any_problem(422);
-    site.api
-        .post("/v1/presentations/verify", &json!({ "token": "x" }))
-        .await
-        .any_problem(422);
+    site.api.post("/v1/licences/query", &query).await.any_problem(404);
+    site.api.post("/v1/presentations/verify", &json!({ "token": "x", "purpose": "curiosity" })).await.any_problem(422);
+    site.api.post("/v1/presentations/verify", &json!({ "token": "x" })).await.any_problem(422);
 }

@@ -1,15 +1,7 @@
 //! Black-box tests of the program: the real binary, real databases, simulated providers.
 //! The modules mirror the API; `journeys` follows applications from end to end, `support` has the tools.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "helpers take whatever the test has at hand"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "helpers take whatever the test has at hand")]
 #![allow(unreachable_pub, reason = "modules of a test binary have no outside")]
 
 mod applications;

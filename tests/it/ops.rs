@@ -8,22 +8,11 @@ use crate::support::{BOUND, Database, Site, on_both_databases, sample};
 
 /// A site whose stages give up after moments, and an application that has.
 async fn with_stalled(database: Database) -> (Site, String) {
-    let site = Site::on(database)
-        .setting("workflow.retry_scale", "0.0001")
-        .start()
-        .await;
-    site.simulator
-        .fault("registry", json!({ "error_rate": 1.0, "seed": 1 }))
-        .await;
+    let site = Site::on(database).setting("workflow.retry_scale", "0.0001").start().await;
+    site.simulator.fault("registry", json!({ "error_rate": 1.0, "seed": 1 })).await;
     let id = site.api.admit(&sample(0)).await;
-    site.api
-        .wait_until(&id, 2 * BOUND, |application| {
-            application["status"] == "stalled"
-        })
-        .await;
-    site.simulator
-        .fault("registry", json!({ "error_rate": 0.0, "seed": 1 }))
-        .await;
+    site.api.wait_until(&id, 2 * BOUND, |application| application["status"] == "stalled").await;
+    site.simulator.fault("registry", json!({ "error_rate": 0.0, "seed": 1 })).await;
     (site, id)
 }
 
@@ -94,15 +83,8 @@ on_both_databases! {
 }
 
 fn queue(queues: &Value, name: &str) -> Value {
-    let list = queues
-        .get("items")
-        .unwrap_or(queues)
-        .as_array()
-        .unwrap_or_else(|| panic!("a list: {queues:#}"));
-    list.iter()
-        .find(|queue| queue["name"] == name)
-        .unwrap_or_else(|| panic!("`{name}` in {queues:#}"))
-        .clone()
+    let list = queues.get("items").unwrap_or(queues).as_array().unwrap_or_else(|| panic!("a list: {queues:#}"));
+    list.iter().find(|queue| queue["name"] == name).unwrap_or_else(|| panic!("`{name}` in {queues:#}")).clone()
 }
 
 #[tokio::test]
@@ -119,13 +101,7 @@ async fn the_overview_and_the_queues_count() {
         assert!(overview.get(field).is_some(), "`{field}` of {overview:#}");
     }
     let queues = site.api.get("/v1/ops/queues").await.expect(200).json();
-    for name in [
-        "eligibility",
-        "face_verification",
-        "photo_review",
-        "generation",
-        "notification",
-    ] {
+    for name in ["eligibility", "face_verification", "photo_review", "generation", "notification"] {
         let queue = queue(&queues, name);
         for field in [
             "ready",
@@ -142,10 +118,7 @@ async fn the_overview_and_the_queues_count() {
         }
         for field in ["wait_ms", "run_ms"] {
             for percentile in ["p50", "p95", "p99"] {
-                assert!(
-                    queue[field].get(percentile).is_some(),
-                    "`{field}.{percentile}` of {queue:#}"
-                );
+                assert!(queue[field].get(percentile).is_some(), "`{field}.{percentile}` of {queue:#}");
             }
         }
     }
@@ -155,97 +128,43 @@ async fn the_overview_and_the_queues_count() {
 async fn unknown_things_are_not_found() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let id = uuid::Uuid::now_v7();
-    site.api
-        .post("/v1/ops/queues/nowhere/pause", &json!({ "reason": "x" }))
-        .await
-        .any_problem(404);
-    site.api
-        .post("/v1/ops/queues/nowhere/resume", &json!({}))
-        .await
-        .any_problem(404);
-    site.api
-        .post(&format!("/v1/ops/stalled/{id}/retry"), &json!({}))
-        .await
-        .any_problem(404);
-    site.api
-        .post(
-            &format!("/v1/ops/stalled/{id}/reject"),
-            &json!({ "reason": "x" }),
-        )
-        .await
-        .any_problem(404);
-    site.api
-        .post(
-            &format!("/v1/ops/stalled/{id}/accept"),
-            &json!({ "reason": "x" }),
-        )
-        .await
-        .any_problem(404);
-    site.api
-        .get(&format!("/v1/ops/batches/{id}"))
-        .await
-        .any_problem(404);
-    site.api
-        .post(&format!("/v1/ops/webhooks/{id}/retry"), &json!({}))
-        .await
-        .any_problem(404);
+    site.api.post("/v1/ops/queues/nowhere/pause", &json!({ "reason": "x" })).await.any_problem(404);
+    site.api.post("/v1/ops/queues/nowhere/resume", &json!({})).await.any_problem(404);
+    site.api.post(&format!("/v1/ops/stalled/{id}/retry"), &json!({})).await.any_problem(404);
+    site.api.post(&format!("/v1/ops/stalled/{id}/reject"), &json!({ "reason": "x" })).await.any_problem(404);
+    site.api.post(&format!("/v1/ops/stalled/{id}/accept"), &json!({ "reason": "x" })).await.any_problem(404);
+    site.api.get(&format!("/v1/ops/batches/{id}")).await.any_problem(404);
+    site.api.post(&format!("/v1/ops/webhooks/{id}/retry"), &json!({})).await.any_problem(404);
 }
 
 #[tokio::test]
 async fn processes_are_listed_while_they_live() {
-    let site = Site::on(Database::postgres().await)
-        .roles("api")
-        .start()
-        .await;
+    let site = Site::on(Database::postgres().await).roles("api").start().await;
     let mut worker = site.spawn("worker,scheduler");
     let deadline = std::time::Instant::now() + BOUND;
     let roles = loop {
         let workers = site.api.get("/v1/ops/workers").await.expect(200).json();
-        let list = workers
-            .get("items")
-            .unwrap_or(&workers)
-            .as_array()
-            .unwrap()
-            .clone();
-        if let Some(found) = list
-            .iter()
-            .find(|entry| entry["roles"].to_string().contains("worker"))
-        {
+        let list = workers.get("items").unwrap_or(&workers).as_array().unwrap().clone();
+        if let Some(found) = list.iter().find(|entry| entry["roles"].to_string().contains("worker")) {
             assert!(found["version"].is_string(), "{found:#}");
             break found["roles"].clone();
         }
-        assert!(
-            worker.is_running() && std::time::Instant::now() < deadline,
-            "{workers:#}\n{}",
-            worker.output()
-        );
+        assert!(worker.is_running() && std::time::Instant::now() < deadline, "{workers:#}\n{}", worker.output());
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert!(roles.to_string().contains("scheduler"), "{roles}");
     let id = site.api.admit(&sample(0)).await;
     site.api.wait_until_done(&id, "issued").await;
-    assert!(
-        worker.terminate().await.success(),
-        "a stop is no failure\n{}",
-        worker.output()
-    );
+    assert!(worker.terminate().await.success(), "a stop is no failure\n{}", worker.output());
 }
 
 #[tokio::test]
 async fn the_stream_tells_what_happens() {
     let site = Site::start().await;
-    let request = site
-        .api
-        .request(reqwest::Method::GET, "/v1/ops/stream")
-        .header("accept", "text/event-stream");
+    let request = site.api.request(reqwest::Method::GET, "/v1/ops/stream").header("accept", "text/event-stream");
     let mut response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
-    assert!(
-        response.headers()["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/event-stream")
-    );
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
     site.api.admit(&sample(0)).await;
     let mut text = String::new();
     while !text.contains("data:") {

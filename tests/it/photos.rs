@@ -8,13 +8,8 @@ async fn site() -> Site {
 
 fn codes(answer: &Answer) -> Vec<String> {
     let problem = answer.json();
-    let errors = problem["errors"]
-        .as_array()
-        .unwrap_or_else(|| panic!("no errors: {answer:?}"));
-    errors
-        .iter()
-        .map(|error| error["code"].as_str().unwrap().to_owned())
-        .collect()
+    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no errors: {answer:?}"));
+    errors.iter().map(|error| error["code"].as_str().unwrap().to_owned()).collect()
 }
 
 on_both_databases! {
@@ -70,50 +65,28 @@ async fn files_that_are_no_photo_are_refused() {
         ("0 bytes", "image/jpeg", Vec::new()),
         ("a cut JPEG", "image/jpeg", good[..good.len() / 2].to_vec()),
         ("a cut PNG", "image/png", png[..png.len() / 2].to_vec()),
-        (
-            "only the magic bytes",
-            "image/png",
-            b"\x89PNG\r\n\x1a\n".to_vec(),
-        ),
-        (
-            "a header that promises 50,000 x 50,000 pixels",
-            "image/png",
-            photo::png_header(50_000, 50_000),
-        ),
+        ("only the magic bytes", "image/png", b"\x89PNG\r\n\x1a\n".to_vec()),
+        ("a header that promises 50,000 x 50,000 pixels", "image/png", photo::png_header(50_000, 50_000)),
         (
             "a header that promises 4 billion pixels a side",
             "image/png",
             photo::png_header(u32::MAX >> 1, u32::MAX >> 1),
         ),
-        (
-            "a header without a size",
-            "image/png",
-            photo::png_header(0, 0),
-        ),
+        ("a header without a size", "image/png", photo::png_header(0, 0)),
         ("SVG", "image/png", photo::SVG.as_bytes().to_vec()),
         ("ZIP", "image/jpeg", photo::ZIP.to_vec()),
-        (
-            "HTML",
-            "image/jpeg",
-            b"<html><script>alert(1)</script></html>".to_vec(),
-        ),
+        ("HTML", "image/jpeg", b"<html><script>alert(1)</script></html>".to_vec()),
         ("GIF", "image/png", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec()),
         ("text", "image/png", b"hello".to_vec()),
     ];
     for (what, content_type, body) in cases {
-        let answer = site
-            .api
-            .post_raw("/v1/photos?source=camera", content_type, body.clone())
-            .await;
+        let answer = site.api.post_raw("/v1/photos?source=camera", content_type, body.clone()).await;
         assert_eq!(answer.status, 422, "{what}: {answer:?}");
         assert!(!codes(&answer).is_empty(), "{what}: {answer:?}");
         answer.problem(422, "photo_rejected");
 
         let (form_type, form) = photo::multipart("photo", "x.png", content_type, &body);
-        site.api
-            .post_raw("/v1/photos?source=camera", &form_type, form)
-            .await
-            .problem(422, "photo_rejected");
+        site.api.post_raw("/v1/photos?source=camera", &form_type, form).await.problem(422, "photo_rejected");
     }
     site.api.get("/readyz").await.expect(200);
 }
@@ -122,28 +95,14 @@ async fn files_that_are_no_photo_are_refused() {
 async fn photos_of_a_wrong_shape_are_told_why() {
     let site = site().await;
     for (what, body, code) in [
-        (
-            "too small",
-            photo::white_png(300, 436),
-            "resolution_too_low",
-        ),
+        ("too small", photo::white_png(300, 436), "resolution_too_low"),
         ("square", photo::white_png(800, 800), "aspect_ratio_invalid"),
         ("wide", photo::white_png(756, 520), "aspect_ratio_invalid"),
-        (
-            "a red wall",
-            photo::plain_png([200, 20, 20]),
-            "background_not_white",
-        ),
+        ("a red wall", photo::plain_png([200, 20, 20]), "background_not_white"),
     ] {
-        let answer = site
-            .api
-            .post_raw("/v1/photos?source=album", "image/png", body)
-            .await;
+        let answer = site.api.post_raw("/v1/photos?source=album", "image/png", body).await;
         assert_eq!(answer.status, 422, "{what}: {answer:?}");
-        assert!(
-            codes(&answer).iter().any(|found| found == code),
-            "{what}: `{code}` expected in {answer:?}"
-        );
+        assert!(codes(&answer).iter().any(|found| found == code), "{what}: `{code}` expected in {answer:?}");
         answer.problem(422, "photo_rejected");
     }
 }
@@ -151,14 +110,7 @@ async fn photos_of_a_wrong_shape_are_told_why() {
 #[tokio::test]
 async fn a_file_that_lies_about_its_type_is_judged_by_its_content() {
     let site = site().await;
-    let answer = site
-        .api
-        .post_raw(
-            "/v1/photos?source=camera",
-            "image/png",
-            photo::white_jpeg(520, 756),
-        )
-        .await;
+    let answer = site.api.post_raw("/v1/photos?source=camera", "image/png", photo::white_jpeg(520, 756)).await;
     assert!(matches!(answer.status, 201 | 422), "{answer:?}");
 }
 
@@ -167,31 +119,12 @@ async fn size_and_content_type_have_limits() {
     let site = site().await;
     let large = photo::noise_png(2000, 2000);
     assert!(large.len() > 10 * 1024 * 1024, "{}", large.len());
-    site.api
-        .post_raw("/v1/photos?source=camera", "image/png", large.clone())
-        .await
-        .any_problem(413);
+    site.api.post_raw("/v1/photos?source=camera", "image/png", large.clone()).await.any_problem(413);
     let (form_type, form) = photo::multipart("photo", "x.png", "image/png", &large);
-    site.api
-        .post_raw("/v1/photos?source=camera", &form_type, form)
-        .await
-        .any_problem(413);
+    site.api.post_raw("/v1/photos?source=camera", &form_type, form).await.any_problem(413);
 
-    for content_type in [
-        "image/svg+xml",
-        "application/zip",
-        "application/json",
-        "text/plain",
-        "image/gif",
-    ] {
-        site.api
-            .post_raw(
-                "/v1/photos?source=camera",
-                content_type,
-                photo::white_png(520, 756),
-            )
-            .await
-            .any_problem(415);
+    for content_type in ["image/svg+xml", "application/zip", "application/json", "text/plain", "image/gif"] {
+        site.api.post_raw("/v1/photos?source=camera", content_type, photo::white_png(520, 756)).await.any_problem(415);
     }
 }
 
@@ -203,41 +136,22 @@ async fn forms_without_the_photo_are_refused() {
     for (content_type, body) in [
         (form_type.as_str(), form),
         (form_type.as_str(), Vec::new()),
-        (
-            form_type.as_str(),
-            b"--greenlane-test-boundary\r\n".to_vec(),
-        ),
+        (form_type.as_str(), b"--greenlane-test-boundary\r\n".to_vec()),
         ("multipart/form-data", picture.clone()),
     ] {
-        let answer = site
-            .api
-            .post_raw("/v1/photos?source=camera", content_type, body)
-            .await;
+        let answer = site.api.post_raw("/v1/photos?source=camera", content_type, body).await;
         assert!(matches!(answer.status, 400 | 415 | 422), "{answer:?}");
     }
     for source in ["retained", "previous", "scanner", ""] {
-        let answer = site
-            .api
-            .post_raw(
-                &format!("/v1/photos?source={source}"),
-                "image/png",
-                picture.clone(),
-            )
-            .await;
-        assert!(
-            matches!(answer.status, 400 | 422),
-            "source `{source}`: {answer:?}"
-        );
+        let answer = site.api.post_raw(&format!("/v1/photos?source={source}"), "image/png", picture.clone()).await;
+        assert!(matches!(answer.status, 400 | 422), "source `{source}`: {answer:?}");
     }
 }
 
 #[tokio::test]
 async fn unknown_photos_are_not_found() {
     let site = site().await;
-    site.api
-        .get(&format!("/v1/photos/{}/image", uuid::Uuid::now_v7()))
-        .await
-        .any_problem(404);
+    site.api.get(&format!("/v1/photos/{}/image", uuid::Uuid::now_v7())).await.any_problem(404);
     let answer = site.api.get("/v1/photos/..%2f..%2fsecret/image").await;
     assert!(matches!(answer.status, 400 | 404 | 422), "{answer:?}");
 }

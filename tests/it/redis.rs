@@ -28,10 +28,7 @@ on_both_databases! {
 
 #[tokio::test]
 async fn a_redis_that_never_answers_stops_nothing() {
-    let site = Site::on(Database::sqlite())
-        .variable("REDIS_URL", "redis://127.0.0.1:1")
-        .start()
-        .await;
+    let site = Site::on(Database::sqlite()).variable("REDIS_URL", "redis://127.0.0.1:1").start().await;
     let id = site.api.admit(&sample(0)).await;
     site.api.wait_until_done(&id, "issued").await;
 }

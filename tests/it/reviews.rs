@@ -26,11 +26,7 @@ async fn act(api: &Api, task: &Value, action: &str, body: Value) -> crate::suppo
     if body.get("lease_token").is_none() {
         body["lease_token"] = task["lease_token"].clone();
     }
-    api.post(
-        &format!("/v1/reviews/{}/{action}", task["id"].as_str().unwrap()),
-        &body,
-    )
-    .await
+    api.post(&format!("/v1/reviews/{}/{action}", task["id"].as_str().unwrap()), &body).await
 }
 
 fn plan(database: Database) -> Plan {
@@ -182,23 +178,12 @@ async fn decisions_must_make_sense() {
         json!({ "decision": "perhaps", "reasons": [] }),
         json!({ "decision": "approve", "reasons": [], "extra": true }),
     ] {
-        act(&site.api, &task, "decision", body)
-            .await
-            .any_problem(422);
+        act(&site.api, &task, "decision", body).await.any_problem(422);
     }
     let stale = json!({ "decision": "approve", "reasons": [], "evidence_hash": "00".repeat(32) });
-    act(&site.api, &task, "decision", stale)
-        .await
-        .problem(409, "stale_evidence");
+    act(&site.api, &task, "decision", stale).await.problem(409, "stale_evidence");
     assert_eq!(site.api.application(&id).await["status"], "in_review");
-    act(
-        &site.api,
-        &task,
-        "decision",
-        json!({ "decision": "approve", "reasons": [] }),
-    )
-    .await
-    .expect(200);
+    act(&site.api, &task, "decision", json!({ "decision": "approve", "reasons": [] })).await.expect(200);
 }
 
 #[tokio::test]
@@ -214,12 +199,7 @@ async fn unknown_tasks_are_not_found() {
         ("undo", json!({})),
     ] {
         let answer = if action == "claim" {
-            site.api
-                .post(
-                    &format!("/v1/reviews/{}/claim", task["id"].as_str().unwrap()),
-                    &json!({}),
-                )
-                .await
+            site.api.post(&format!("/v1/reviews/{}/claim", task["id"].as_str().unwrap()), &json!({})).await
         } else {
             act(&site.api, &task, action, body).await
         };
@@ -233,25 +213,9 @@ async fn a_hard_case_goes_to_a_supervisor() {
     let id = in_review(&site, 1).await.remove(0);
     let wang = site.api.reviewer("wang");
     let task = wang.claim_review_of(&id).await;
-    act(&wang, &task, "escalate", json!({}))
-        .await
-        .any_problem(422);
-    act(
-        &wang,
-        &task,
-        "escalate",
-        json!({ "note": "is this a uniform?" }),
-    )
-    .await
-    .expect(200);
-    act(
-        &wang,
-        &task,
-        "decision",
-        json!({ "decision": "approve", "reasons": [] }),
-    )
-    .await
-    .any_problem(409);
+    act(&wang, &task, "escalate", json!({})).await.any_problem(422);
+    act(&wang, &task, "escalate", json!({ "note": "is this a uniform?" })).await.expect(200);
+    act(&wang, &task, "decision", json!({ "decision": "approve", "reasons": [] })).await.any_problem(409);
     assert_eq!(site.api.application(&id).await["status"], "in_review");
 }
 
@@ -260,28 +224,15 @@ async fn the_list_can_be_filtered_by_state_and_authority() {
     let site = Site::start().await;
     let ids = in_review(&site, 2).await;
     site.api.claim_review_of(&ids[0]).await;
-    let count = async |query: &str| {
-        site.api
-            .get(&format!("/v1/reviews?{query}"))
-            .await
-            .expect(200)
-            .items()
-            .len()
-    };
+    let count = async |query: &str| site.api.get(&format!("/v1/reviews?{query}")).await.expect(200).items().len();
     assert_eq!(count("state=open").await, 1);
     assert_eq!(count("state=claimed").await, 1);
     assert_eq!(count("state=decided").await, 0);
     // The simulator's licences are issued by 蒙C.
     assert_eq!(count("authority=%E8%92%99C").await, 2);
     assert_eq!(count("authority=%E4%BA%ACA").await, 0);
-    site.api
-        .post("/v1/reviews/claim-next", &json!({ "authority": "京A" }))
-        .await
-        .expect(204);
-    site.api
-        .post("/v1/reviews/claim-next", &json!({ "authority": "蒙C" }))
-        .await
-        .expect(200);
+    site.api.post("/v1/reviews/claim-next", &json!({ "authority": "京A" })).await.expect(204);
+    site.api.post("/v1/reviews/claim-next", &json!({ "authority": "蒙C" })).await.expect(200);
     let answer = site.api.get("/v1/reviews?state=lost").await;
     assert!(matches!(answer.status, 400 | 422), "{answer:?}");
 }

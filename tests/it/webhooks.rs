@@ -7,11 +7,7 @@ use crate::support::{Api, BOUND, Database, Site, on_both_databases, sample};
 
 /// The statuses in the order in which they were taken, without the steps in between.
 fn statuses(deliveries: &[Delivery]) -> Vec<String> {
-    deliveries
-        .iter()
-        .map(Delivery::status)
-        .filter(|status| status != "in_progress")
-        .collect()
+    deliveries.iter().map(Delivery::status).filter(|status| status != "in_progress").collect()
 }
 
 fn is_completed(delivery: &Delivery) -> bool {
@@ -19,11 +15,7 @@ fn is_completed(delivery: &Delivery) -> bool {
 }
 
 async fn secret(api: &Api) -> String {
-    let secret = api
-        .get("/v1/webhook-secret")
-        .await
-        .expect(200)
-        .text("secret");
+    let secret = api.get("/v1/webhook-secret").await.expect(200).text("secret");
     assert!(secret.starts_with("whsec_"), "{secret}");
     secret
 }
@@ -104,8 +96,7 @@ async fn a_slow_receiver_holds_up_nobody_else() {
     site.api.admit(&sample(0).callback(&stuck.url)).await;
     stuck.wait_until(|deliveries| !deliveries.is_empty()).await;
     site.api.admit(&sample(0).callback(&sink.url)).await;
-    sink.wait_until(|deliveries| deliveries.iter().any(is_completed))
-        .await;
+    sink.wait_until(|deliveries| deliveries.iter().any(is_completed)).await;
 }
 
 #[tokio::test]
@@ -119,11 +110,8 @@ async fn owners_have_secrets_of_their_own() {
 
 #[tokio::test]
 async fn callbacks_must_be_public_and_encrypted() {
-    let site = Site::on(Database::sqlite())
-        .roles("api")
-        .setting("webhooks.allow_private_callbacks", "false")
-        .start()
-        .await;
+    let site =
+        Site::on(Database::sqlite()).roles("api").setting("webhooks.allow_private_callbacks", "false").start().await;
     let mut taken = Vec::new();
     for url in [
         "https://127.0.0.1/hook",
@@ -162,19 +150,8 @@ async fn callbacks_must_be_public_and_encrypted() {
             taken.push(format!("{url}: {answer:?}"));
         }
     }
-    assert!(
-        taken.is_empty(),
-        "`callback_not_allowed` expected:\n{}",
-        taken.join("\n")
-    );
-    assert!(
-        site.api
-            .get("/v1/applications")
-            .await
-            .expect(200)
-            .items()
-            .is_empty()
-    );
+    assert!(taken.is_empty(), "`callback_not_allowed` expected:\n{}", taken.join("\n"));
+    assert!(site.api.get("/v1/applications").await.expect(200).items().is_empty());
 }
 
 #[tokio::test]
@@ -182,38 +159,16 @@ async fn an_address_that_was_private_all_along_is_refused_at_connection_too() {
     // Accepted while private addresses were allowed; the restarted server allows them no longer.
     let mut site = Site::start().await;
     let sink = Sink::start().await;
-    site.api
-        .post(
-            "/v1/ops/queues/eligibility/pause",
-            &json!({ "reason": "until the restart" }),
-        )
-        .await
-        .expect(200);
+    site.api.post("/v1/ops/queues/eligibility/pause", &json!({ "reason": "until the restart" })).await.expect(200);
     let id = site.api.admit(&sample(0).callback(&sink.url)).await;
     let before = sink.deliveries().len();
-    site.settings = site
-        .settings
-        .clone()
-        .setting("webhooks.allow_private_callbacks", "false");
+    site.settings = site.settings.clone().setting("webhooks.allow_private_callbacks", "false");
     site.restart().await;
-    site.api
-        .post("/v1/ops/queues/eligibility/resume", &json!({}))
-        .await
-        .expect(200);
+    site.api.post("/v1/ops/queues/eligibility/resume", &json!({})).await.expect(200);
     site.api.wait_until_done(&id, "issued").await;
     let deadline = std::time::Instant::now() + BOUND;
-    while site
-        .api
-        .get("/v1/ops/webhooks")
-        .await
-        .expect(200)
-        .items()
-        .is_empty()
-    {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the refused delivery is not listed"
-        );
+    while site.api.get("/v1/ops/webhooks").await.expect(200).items().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "the refused delivery is not listed");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     assert_eq!(sink.deliveries().len(), before, "{:#?}", sink.deliveries());

@@ -9,16 +9,12 @@ fn line(sample: &Sample, key: &str) -> String {
 }
 
 async fn send(api: &Api, body: impl Into<Vec<u8>>) -> Answer {
-    api.post_raw("/v1/applications:batch", "application/x-ndjson", body)
-        .await
+    api.post_raw("/v1/applications:batch", "application/x-ndjson", body).await
 }
 
 fn results(answer: &Answer) -> Vec<Value> {
     let text = std::str::from_utf8(&answer.body).unwrap();
-    text.lines()
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 on_both_databases! {
@@ -66,19 +62,13 @@ on_both_databases! {
 #[tokio::test]
 async fn a_batch_has_one_to_five_thousand_lines() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
-    send(&site.api, "{}\n".repeat(5001))
-        .await
-        .problem(422, "batch_too_large");
+    send(&site.api, "{}\n".repeat(5001)).await.problem(422, "batch_too_large");
     let empty = send(&site.api, "").await;
     assert!(matches!(empty.status, 400 | 422), "{empty:?}");
     let results = results(&send(&site.api, "{}\n".repeat(5000)).await.expect(200));
     assert_eq!(results.len(), 5000);
     assert_eq!(results[4999]["line"], 5000);
-    assert!(
-        results
-            .iter()
-            .all(|result| matches!(result["status"].as_u64(), Some(400 | 422)))
-    );
+    assert!(results.iter().all(|result| matches!(result["status"].as_u64(), Some(400 | 422))));
 }
 
 #[tokio::test]
@@ -100,25 +90,14 @@ async fn hostile_lines_are_refused_one_by_one() {
     }
     body.extend(line(&sample(0), &fresh_key()).bytes());
     let results = results(&send(&site.api, body).await.expect(200));
-    let statuses: Vec<u64> = results
-        .iter()
-        .map(|result| result["status"].as_u64().unwrap())
-        .collect();
+    let statuses: Vec<u64> = results.iter().map(|result| result["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses.len(), 8, "{results:#?}");
-    assert!(
-        statuses[..7]
-            .iter()
-            .all(|status| matches!(status, 400 | 422)),
-        "{results:#?}"
-    );
+    assert!(statuses[..7].iter().all(|status| matches!(status, 400 | 422)), "{results:#?}");
     assert_eq!(statuses[7], 201, "{results:#?}");
 }
 
 #[tokio::test]
 async fn only_ndjson_is_a_batch() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
-    site.api
-        .post("/v1/applications:batch", &json!([]))
-        .await
-        .any_problem(415);
+    site.api.post("/v1/applications:batch", &json!([])).await.any_problem(415);
 }

@@ -51,26 +51,15 @@ on_both_databases! {
 
 #[tokio::test]
 async fn a_reason_is_required() {
-    let site = Site::on(crate::support::Database::sqlite())
-        .roles("api")
-        .start()
-        .await;
+    let site = Site::on(crate::support::Database::sqlite()).roles("api").start().await;
     let id = site.api.admit(&sample(0)).await;
     let path = format!("/v1/applications/{id}/cancel");
-    for body in [
-        json!({}),
-        json!({ "reason": "" }),
-        json!({ "reason": 1 }),
-        json!({ "reason": "x", "extra": 1 }),
-    ] {
+    for body in [json!({}), json!({ "reason": "" }), json!({ "reason": 1 }), json!({ "reason": "x", "extra": 1 })] {
         site.api.post(&path, &body).await.any_problem(422);
     }
     assert_eq!(site.api.application(&id).await["status"], "in_progress");
     site.api
-        .post(
-            &format!("/v1/applications/{}/cancel", uuid::Uuid::now_v7()),
-            &json!({ "reason": "x" }),
-        )
+        .post(&format!("/v1/applications/{}/cancel", uuid::Uuid::now_v7()), &json!({ "reason": "x" }))
         .await
         .any_problem(404);
 }
@@ -80,13 +69,7 @@ async fn cancelling_while_it_runs_leaves_one_outcome() {
     let site = Site::start().await;
     for _ in 0..10 {
         let id = site.api.admit(&sample(0)).await;
-        let answer = site
-            .api
-            .post(
-                &format!("/v1/applications/{id}/cancel"),
-                &json!({ "reason": "race" }),
-            )
-            .await;
+        let answer = site.api.post(&format!("/v1/applications/{id}/cancel"), &json!({ "reason": "race" })).await;
         let expected = match answer.status {
             200 => "cancelled",
             409 => "issued",

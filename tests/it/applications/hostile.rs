@@ -3,10 +3,8 @@
 use crate::support::{Answer, Database, Site, fresh_key, sample};
 
 async fn send(site: &Site, content_type: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
-    let mut request = site
-        .api
-        .request(reqwest::Method::POST, "/v1/applications")
-        .header("idempotency-key", fresh_key());
+    let mut request =
+        site.api.request(reqwest::Method::POST, "/v1/applications").header("idempotency-key", fresh_key());
     if let Some(content_type) = content_type {
         request = request.header("content-type", content_type);
     }
@@ -43,29 +41,11 @@ async fn hostile_bodies_are_answered_and_forgotten() {
         ("a list", b"[]".to_vec()),
         ("null", b"null".to_vec()),
         ("deeply nested lists", nested(50_000).into_bytes()),
-        (
-            "a deeply nested member",
-            good.replacen('{', &format!("{{\"extra\": {},", nested(10_000)), 1)
-                .into_bytes(),
-        ),
-        (
-            "a member twice",
-            good.replacen('{', "{\"kind\": \"reissue\",", 1)
-                .into_bytes(),
-        ),
-        (
-            "an inner member twice",
-            good.replacen("\"name\"", "\"name\": \"李四\", \"name\"", 1)
-                .into_bytes(),
-        ),
-        (
-            "an escaped NUL",
-            good.replace("张三", "张\\u0000三").into_bytes(),
-        ),
-        (
-            "a huge number",
-            good.replacen('{', "{\"extra\": 1e999999,", 1).into_bytes(),
-        ),
+        ("a deeply nested member", good.replacen('{', &format!("{{\"extra\": {},", nested(10_000)), 1).into_bytes()),
+        ("a member twice", good.replacen('{', "{\"kind\": \"reissue\",", 1).into_bytes()),
+        ("an inner member twice", good.replacen("\"name\"", "\"name\": \"李四\", \"name\"", 1).into_bytes()),
+        ("an escaped NUL", good.replace("张三", "张\\u0000三").into_bytes()),
+        ("a huge number", good.replacen('{', "{\"extra\": 1e999999,", 1).into_bytes()),
     ];
     for (what, body) in wrong {
         let answer = send(&site, json, body).await;
@@ -89,40 +69,23 @@ async fn hostile_bodies_are_answered_and_forgotten() {
     let padded = good.replacen('{', &format!("{{{}", " ".repeat(256 * 1024)), 1);
     send(&site, json, padded).await.any_problem(413);
 
-    assert!(
-        site.api
-            .get("/v1/applications")
-            .await
-            .expect(200)
-            .items()
-            .is_empty(),
-        "nothing was stored"
-    );
-    send(&site, Some("application/json; charset=utf-8"), good)
-        .await
-        .expect(201);
+    assert!(site.api.get("/v1/applications").await.expect(200).items().is_empty(), "nothing was stored");
+    send(&site, Some("application/json; charset=utf-8"), good).await.expect(201);
 }
 
 #[tokio::test]
 async fn a_body_just_below_the_limit_is_read() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let good = sample(0).body.to_string();
-    let padded = good.replacen(
-        '{',
-        &format!("{{{}", " ".repeat(256 * 1024 - good.len() - 1)),
-        1,
-    );
+    let padded = good.replacen('{', &format!("{{{}", " ".repeat(256 * 1024 - good.len() - 1)), 1);
     assert!(padded.len() < 256 * 1024);
-    send(&site, Some("application/json"), padded)
-        .await
-        .expect(201);
+    send(&site, Some("application/json"), padded).await.expect(201);
 }
 
 #[tokio::test]
 async fn an_endless_body_is_cut_off() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
-    let chunks =
-        futures::stream::iter((0..64).map(|_| Ok::<_, std::io::Error>(vec![b' '; 64 * 1024])));
+    let chunks = futures::stream::iter((0..64).map(|_| Ok::<_, std::io::Error>(vec![b' '; 64 * 1024])));
     let request = site
         .api
         .request(reqwest::Method::POST, "/v1/applications")

@@ -68,24 +68,12 @@ on_both_databases! {
 
 #[tokio::test]
 async fn the_key_is_required_and_must_be_visible_ascii() {
-    let site = Site::on(crate::support::Database::sqlite())
-        .roles("api")
-        .start()
-        .await;
+    let site = Site::on(crate::support::Database::sqlite()).roles("api").start().await;
     let body = sample(0).body;
-    site.api
-        .post("/v1/applications", &body)
-        .await
-        .problem(400, "idempotency_key_missing");
+    site.api.post("/v1/applications", &body).await.problem(400, "idempotency_key_missing");
     for bad in ["", "a b", &"k".repeat(256), "ключ"] {
         let answer = site.api.submit_with_key(&body, bad).await;
-        assert!(
-            matches!(answer.status, 400 | 422),
-            "key `{bad}`: {answer:?}"
-        );
+        assert!(matches!(answer.status, 400 | 422), "key `{bad}`: {answer:?}");
     }
-    site.api
-        .submit_with_key(&body, &"k".repeat(255))
-        .await
-        .expect(201);
+    site.api.submit_with_key(&body, &"k".repeat(255)).await.expect(201);
 }

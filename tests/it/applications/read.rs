@@ -78,22 +78,11 @@ async fn the_history_comes_in_pages_too() {
     let id = site.api.admit(&sample(0)).await;
     site.api.wait_until_done(&id, "issued").await;
     let all = site.api.events(&id).await;
-    let first = site
-        .api
-        .get(&format!("/v1/applications/{id}/events?limit=2"))
-        .await
-        .expect(200)
-        .json();
+    let first = site.api.get(&format!("/v1/applications/{id}/events?limit=2")).await.expect(200).json();
     assert_eq!(first["items"].as_array().unwrap()[..], all[..2]);
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = site
-        .api
-        .get(&format!(
-            "/v1/applications/{id}/events?limit=200&cursor={cursor}"
-        ))
-        .await
-        .expect(200)
-        .items();
+    let second =
+        site.api.get(&format!("/v1/applications/{id}/events?limit=200&cursor={cursor}")).await.expect(200).items();
     assert_eq!(second[..], all[2..]);
 }
 
@@ -101,21 +90,9 @@ async fn the_history_comes_in_pages_too() {
 async fn what_is_not_there_is_not_found() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let unknown = uuid::Uuid::now_v7();
-    site.api
-        .get(&format!("/v1/applications/{unknown}"))
-        .await
-        .any_problem(404);
-    site.api
-        .get(&format!("/v1/applications/{unknown}/events"))
-        .await
-        .any_problem(404);
-    for id in [
-        "1",
-        "not-an-id",
-        "%00",
-        "%27%20OR%201=1",
-        "..%2f..%2fetc%2fpasswd",
-    ] {
+    site.api.get(&format!("/v1/applications/{unknown}")).await.any_problem(404);
+    site.api.get(&format!("/v1/applications/{unknown}/events")).await.any_problem(404);
+    for id in ["1", "not-an-id", "%00", "%27%20OR%201=1", "..%2f..%2fetc%2fpasswd"] {
         let answer = site.api.get(&format!("/v1/applications/{id}")).await;
         assert!(matches!(answer.status, 400 | 404 | 422), "{answer:?}");
     }
@@ -150,33 +127,9 @@ async fn operations_see_every_owner_and_others_only_their_own() {
         site.key_of("other", "applications:write,applications:read")
     );
     let id = mine.admit(&sample(0)).await;
-    other
-        .get(&format!("/v1/applications/{id}"))
-        .await
-        .any_problem(404);
-    assert!(
-        other
-            .get("/v1/applications")
-            .await
-            .expect(200)
-            .items()
-            .is_empty()
-    );
-    assert_eq!(
-        mine.get("/v1/applications").await.expect(200).items().len(),
-        1
-    );
-    site.api
-        .get(&format!("/v1/applications/{id}"))
-        .await
-        .expect(200);
-    assert_eq!(
-        site.api
-            .get("/v1/applications")
-            .await
-            .expect(200)
-            .items()
-            .len(),
-        1
-    );
+    other.get(&format!("/v1/applications/{id}")).await.any_problem(404);
+    assert!(other.get("/v1/applications").await.expect(200).items().is_empty());
+    assert_eq!(mine.get("/v1/applications").await.expect(200).items().len(), 1);
+    site.api.get(&format!("/v1/applications/{id}")).await.expect(200);
+    assert_eq!(site.api.get("/v1/applications").await.expect(200).items().len(), 1);
 }

@@ -36,30 +36,15 @@ on_both_databases! {
 async fn weak_passwords_and_unknown_roles_are_refused() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     for password in ["", "\n", "short\n"] {
-        let ended = site
-            .settings
-            .run_with_input(
-                &["user", "create", "--name", "li", "--role", "reviewer"],
-                password,
-            )
-            .await;
+        let ended =
+            site.settings.run_with_input(&["user", "create", "--name", "li", "--role", "reviewer"], password).await;
         assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
     }
     site.settings
-        .run_with_input(
-            &["user", "create", "--name", "li", "--role", "king"],
-            "correct horse battery staple\n",
-        )
+        .run_with_input(&["user", "create", "--name", "li", "--role", "king"], "correct horse battery staple\n")
         .await
         .expect(2);
-    assert!(
-        !site
-            .greenlane(&["user", "list"])
-            .await
-            .expect(0)
-            .stdout
-            .contains("li ")
-    );
+    assert!(!site.greenlane(&["user", "list"]).await.expect(0).stdout.contains("li "));
 }
 
 #[tokio::test]
@@ -68,71 +53,29 @@ async fn fresh_key_material_is_private_and_never_overwritten() {
     let settings = Settings::new(scratch.path());
     settings.run(&["secret", "create", "one"]).await.expect(0);
     settings.run(&["secret", "create", "two"]).await.expect(0);
-    let (one, two) = (
-        std::fs::read(scratch.file("one")).unwrap(),
-        std::fs::read(scratch.file("two")).unwrap(),
-    );
+    let (one, two) = (std::fs::read(scratch.file("one")).unwrap(), std::fs::read(scratch.file("two")).unwrap());
     assert!(!one.is_empty() && one != two);
-    assert_eq!(
-        std::fs::metadata(scratch.file("one"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(scratch.file("one")).unwrap().permissions().mode() & 0o777, 0o600);
     settings.run(&["secret", "create", "one"]).await.expect(1);
     assert_eq!(std::fs::read(scratch.file("one")).unwrap(), one);
-    settings
-        .run(&["secret", "create", "missing/folder/file"])
-        .await
-        .expect(1);
+    settings.run(&["secret", "create", "missing/folder/file"]).await.expect(1);
 }
 
 #[tokio::test]
 async fn a_secret_file_that_others_can_read_is_refused() {
     let scratch = Scratch::new();
-    let settings = Settings::new(scratch.path())
-        .variable(
-            "GREENLANE_WORKFLOWS",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"),
-        )
-        .variable("GREENLANE_SECRET_FILE", "secret");
-    settings
-        .run(&["secret", "create", "secret"])
-        .await
-        .expect(0);
-    std::fs::set_permissions(
-        scratch.file("secret"),
-        std::fs::Permissions::from_mode(0o644),
-    )
-    .unwrap();
-    let ended = settings
-        .run(&["serve", "--bind", "127.0.0.1:0"])
-        .await
-        .expect(78);
+    let settings = Settings::complete(scratch.path()).variable("GREENLANE_SECRET_FILE", "secret");
+    settings.run(&["secret", "create", "secret"]).await.expect(0);
+    std::fs::set_permissions(scratch.file("secret"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = settings.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);
     assert!(ended.stderr.contains("secret"), "{ended:?}");
     std::fs::write(scratch.file("secret"), "nonsense").unwrap();
-    std::fs::set_permissions(
-        scratch.file("secret"),
-        std::fs::Permissions::from_mode(0o600),
-    )
-    .unwrap();
-    settings
-        .run(&["serve", "--bind", "127.0.0.1:0"])
-        .await
-        .expect(78);
+    std::fs::set_permissions(scratch.file("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    settings.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);
 }
 
 #[tokio::test]
 async fn sqlite_makes_its_own_secret_file() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
-    assert_eq!(
-        std::fs::metadata(site.scratch.file("secret"))
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o600
-    );
+    assert_eq!(std::fs::metadata(site.scratch.file("secret")).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -48,14 +48,8 @@ async fn the_shipped_workflows_are_right_and_can_be_seen() {
             "{graph:?}"
         );
     }
-    settings
-        .run(&["workflow", "show", "nothing"])
-        .await
-        .expect(1);
-    settings
-        .run(&["workflow", "graph", "nothing"])
-        .await
-        .expect(1);
+    settings.run(&["workflow", "show", "nothing"]).await.expect(1);
+    settings.run(&["workflow", "graph", "nothing"]).await.expect(1);
 }
 
 #[tokio::test]
@@ -64,42 +58,28 @@ async fn every_mistake_is_told_with_its_place() {
     let spoiled = [
         ("no TOML", format!("{original}\nnonsense = [\n")),
         ("an unknown member", format!("no_such_key = 1\n{original}")),
-        (
-            "an unknown stage",
-            original.replacen("\"eligibility\"", "\"nowhere\"", 1),
-        ),
+        ("an unknown stage", original.replacen("\"eligibility\"", "\"nowhere\"", 1)),
         ("an empty file", String::new()),
     ];
     for (what, text) in spoiled {
         let scratch = Scratch::new();
         let folder = copy(&scratch);
         std::fs::write(folder.join("first_issue.toml"), text).unwrap();
-        let checked = settings(&scratch)
-            .run(&["workflow", "check", &folder.display().to_string()])
-            .await;
+        let checked = settings(&scratch).run(&["workflow", "check", &folder.display().to_string()]).await;
         assert_eq!(checked.code, Some(1), "{what}: {checked:?}");
         let output = format!("{}{}", checked.stdout, checked.stderr);
         let placed = output.lines().any(|line| {
-            line.split_once("first_issue.toml:")
-                .is_some_and(|(_, rest)| {
-                    rest.split_once(": ").is_some_and(|(number, reason)| {
-                        number.parse::<u32>().is_ok() && !reason.is_empty()
-                    })
-                })
+            line.split_once("first_issue.toml:").is_some_and(|(_, rest)| {
+                rest.split_once(": ")
+                    .is_some_and(|(number, reason)| number.parse::<u32>().is_ok() && !reason.is_empty())
+            })
         });
         assert!(placed, "{what}: `file:line: reason` expected in {output}");
 
         // What does not pass the check does not start either.
-        let server =
-            Settings::new(scratch.path()).variable("GREENLANE_WORKFLOWS", folder.display());
-        server
-            .run(&["serve", "--bind", "127.0.0.1:0"])
-            .await
-            .expect(78);
+        let server = Settings::complete(scratch.path()).variable("GREENLANE_WORKFLOWS", folder.display());
+        server.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);
     }
     let scratch = Scratch::new();
-    settings(&scratch)
-        .run(&["workflow", "check", "/no/such/folder"])
-        .await
-        .expect(1);
+    settings(&scratch).run(&["workflow", "check", "/no/such/folder"]).await.expect(1);
 }

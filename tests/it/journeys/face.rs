@@ -44,17 +44,9 @@ on_both_databases! {
 
 #[tokio::test]
 async fn a_face_service_that_is_down_stalls() {
-    let site = Site::on(Database::sqlite())
-        .setting("workflow.retry_scale", "0.0001")
-        .start()
-        .await;
+    let site = Site::on(Database::sqlite()).setting("workflow.retry_scale", "0.0001").start().await;
     let id = site.api.admit(&sample(0).face_token("ft-503")).await;
-    let stalled = site
-        .api
-        .wait_until(&id, 2 * BOUND, |application| {
-            application["status"] == "stalled"
-        })
-        .await;
+    let stalled = site.api.wait_until(&id, 2 * BOUND, |application| application["status"] == "stalled").await;
     assert_eq!(stalled["stage"], "face_verification");
     assert_eq!(stalled["due_at"], json!(null));
 }
@@ -63,20 +55,11 @@ async fn a_face_service_that_is_down_stalls() {
 async fn who_is_blocked_today_waits() {
     let site = Site::start().await;
     let id = site.api.admit(&sample(0).face_token("ft-blocked")).await;
-    let waiting = site
-        .api
-        .wait_until(&id, BOUND, |application| {
-            application["waiting_for"]["until"].is_string()
-        })
-        .await;
+    let waiting = site.api.wait_until(&id, BOUND, |application| application["waiting_for"]["until"].is_string()).await;
     assert_eq!(
         (waiting["status"].as_str(), waiting["stage"].as_str()),
         (Some("in_progress"), Some("face_verification")),
         "{waiting:#}"
     );
-    assert_eq!(
-        site.simulator.log("face").await.len(),
-        1,
-        "it is not asked again and again"
-    );
+    assert_eq!(site.simulator.log("face").await.len(), 1, "it is not asked again and again");
 }

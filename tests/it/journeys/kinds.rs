@@ -12,32 +12,20 @@ async fn issue(site: &Site, sample: &Sample) -> Value {
 
 async fn photo_change(site: &Site, sample: &Sample) -> String {
     let photo = site.api.upload_photo("album").await;
-    site.api
-        .admit(&sample.again().kind("photo_change").photo("album", &photo))
-        .await
+    site.api.admit(&sample.again().kind("photo_change").photo("album", &photo)).await
 }
 
 /// 17:00 in Shanghai on a later day than the face verification, or a calendar that has no data.
 fn assert_promise(application: &Value) {
     if application["due_at"].is_null() {
-        assert_eq!(
-            application["due_problem"], "calendar_missing",
-            "{application:#}"
-        );
+        assert_eq!(application["due_problem"], "calendar_missing", "{application:#}");
         return;
     }
     let shanghai = FixedOffset::east_opt(8 * 3600).unwrap();
-    let due = DateTime::parse_from_rfc3339(application["due_at"].as_str().unwrap())
-        .unwrap()
-        .with_timezone(&shanghai);
-    let submitted = DateTime::parse_from_rfc3339(application["submitted_at"].as_str().unwrap())
-        .unwrap()
-        .with_timezone(&shanghai);
-    assert_eq!(
-        due.time(),
-        NaiveTime::from_hms_opt(17, 0, 0).unwrap(),
-        "{application:#}"
-    );
+    let due = DateTime::parse_from_rfc3339(application["due_at"].as_str().unwrap()).unwrap().with_timezone(&shanghai);
+    let submitted =
+        DateTime::parse_from_rfc3339(application["submitted_at"].as_str().unwrap()).unwrap().with_timezone(&shanghai);
+    assert_eq!(due.time(), NaiveTime::from_hms_opt(17, 0, 0).unwrap(), "{application:#}");
     assert!(due.date_naive() > submitted.date_naive(), "{application:#}");
 }
 
@@ -115,10 +103,7 @@ async fn a_new_photo_always_meets_a_person() {
         let photo = site.api.upload_photo(source).await;
         let id = site.api.admit(&sample(0).photo(source, &photo)).await;
         let waiting = site.api.wait_for_status(&id, "in_review").await;
-        assert_eq!(
-            waiting["photo"],
-            json!({ "source": source, "photo_id": photo })
-        );
+        assert_eq!(waiting["photo"], json!({ "source": source, "photo_id": photo }));
         assert_promise(&waiting);
         site.api.review_approve(&id).await;
         site.api.wait_until_done(&id, "issued").await;
@@ -127,21 +112,11 @@ async fn a_new_photo_always_meets_a_person() {
 
 #[tokio::test]
 async fn the_promise_starts_when_the_face_is_verified() {
-    let site = Site::on(Database::sqlite())
-        .setting("face.pending_poll_seconds", 1)
-        .start()
-        .await;
+    let site = Site::on(Database::sqlite()).setting("face.pending_poll_seconds", 1).start().await;
     let id = site.api.admit(&sample(0).face_token("ft-pending-2")).await;
-    let waiting = site
-        .api
-        .wait_until(&id, crate::support::BOUND, |now| {
-            now["waiting_for"]["reason"] == "face_pending"
-        })
-        .await;
-    assert_eq!(
-        (waiting["due_at"].clone(), waiting["stage"].as_str()),
-        (Value::Null, Some("face_verification"))
-    );
+    let waiting =
+        site.api.wait_until(&id, crate::support::BOUND, |now| now["waiting_for"]["reason"] == "face_pending").await;
+    assert_eq!((waiting["due_at"].clone(), waiting["stage"].as_str()), (Value::Null, Some("face_verification")));
     assert!(waiting["waiting_for"]["until"].is_string(), "{waiting:#}");
     assert_promise(&site.api.wait_until_done(&id, "issued").await);
 }
@@ -153,14 +128,9 @@ async fn a_licence_that_was_suspended_meanwhile_is_not_issued() {
     let sample = sample(0).photo("camera", &photo);
     let id = site.api.admit(&sample).await;
     let task = site.api.claim_review_of(&id).await;
-    site.simulator
-        .override_registry(sample.document_number(), json!({ "status": "D" }))
-        .await;
+    site.simulator.override_registry(sample.document_number(), json!({ "status": "D" })).await;
     site.api.decide(&task, "approve", &[]).await.expect(200);
-    assert_eq!(
-        site.api.wait_until_done(&id, "rejected").await["outcome"]["code"],
-        "status_not_eligible"
-    );
+    assert_eq!(site.api.wait_until_done(&id, "rejected").await["outcome"]["code"], "status_not_eligible");
 }
 
 #[tokio::test]
@@ -169,22 +139,11 @@ async fn restarts_in_between_change_nothing() {
     let photo = site.api.upload_photo("camera").await;
     let id = site.api.admit(&sample(0).photo("camera", &photo)).await;
     site.api.wait_for_status(&id, "in_review").await;
-    assert!(
-        site.server.terminate().await.success(),
-        "a stop is no failure"
-    );
+    assert!(site.server.terminate().await.success(), "a stop is no failure");
     site.restart().await;
     site.api.review_approve(&id).await;
     site.restart().await;
     site.api.wait_until_done(&id, "issued").await;
-    assert_eq!(
-        site.simulator
-            .accepted("sms")
-            .await
-            .values()
-            .copied()
-            .collect::<Vec<_>>(),
-        [1]
-    );
+    assert_eq!(site.simulator.accepted("sms").await.values().copied().collect::<Vec<_>>(), [1]);
     site.greenlane(&["audit", "verify"]).await.expect(0);
 }

@@ -74,11 +74,7 @@ on_both_databases! {
 
 async fn ends(site: &Site, sample: &Sample, status: &str) -> Value {
     let id = site.api.admit(sample).await;
-    site.api
-        .wait_until(&id, 2 * BOUND, |application| {
-            application["status"] == status
-        })
-        .await
+    site.api.wait_until(&id, 2 * BOUND, |application| application["status"] == status).await
 }
 
 #[tokio::test]
@@ -97,44 +93,21 @@ async fn lasting_troubles_of_the_registry_stall() {
     for sequence in [911, 912, 913] {
         let stalled = ends(&site, &sample(sequence), "stalled").await;
         assert_eq!(
-            (
-                stalled["stage"].as_str(),
-                stalled["waiting_for"]["reason"].as_str()
-            ),
+            (stalled["stage"].as_str(), stalled["waiting_for"]["reason"].as_str()),
             (Some("eligibility"), Some("operator"))
         );
-        assert!(
-            stalled["outcome"].is_null() && stalled["decided_at"].is_null(),
-            "{stalled:#}"
-        );
+        assert!(stalled["outcome"].is_null() && stalled["decided_at"].is_null(), "{stalled:#}");
     }
-    assert!(
-        site.simulator.accepted("sms").await.is_empty(),
-        "nothing is decided, so nobody is told"
-    );
+    assert!(site.simulator.accepted("sms").await.is_empty(), "nothing is decided, so nobody is told");
 }
 
 #[tokio::test]
 async fn while_it_retries_it_says_so() {
-    let site = Site::on(Database::sqlite())
-        .setting("workflow.retry_scale", "1")
-        .start()
-        .await;
+    let site = Site::on(Database::sqlite()).setting("workflow.retry_scale", "1").start().await;
     let id = site.api.admit(&sample(911)).await;
-    let waiting = site
-        .api
-        .wait_until(&id, BOUND, |application| {
-            application["waiting_for"]["reason"] == "retry"
-        })
-        .await;
+    let waiting = site.api.wait_until(&id, BOUND, |application| application["waiting_for"]["reason"] == "retry").await;
     assert_eq!(waiting["status"], "in_progress");
-    assert!(
-        waiting["waiting_for"]["detail"]
-            .as_str()
-            .unwrap()
-            .contains("503"),
-        "{waiting:#}"
-    );
+    assert!(waiting["waiting_for"]["detail"].as_str().unwrap().contains("503"), "{waiting:#}");
     assert!(waiting["waiting_for"]["until"].is_string(), "{waiting:#}");
 }
 
@@ -143,10 +116,7 @@ async fn without_a_retained_photo_a_new_one_will_do() {
     let site = Site::start().await;
     for sequence in [904, 905] {
         let photo = site.api.upload_photo("camera").await;
-        let id = site
-            .api
-            .admit(&sample(sequence).photo("camera", &photo))
-            .await;
+        let id = site.api.admit(&sample(sequence).photo("camera", &photo)).await;
         site.api.review_approve(&id).await;
         site.api.wait_until_done(&id, "issued").await;
     }
@@ -155,25 +125,14 @@ async fn without_a_retained_photo_a_new_one_will_do() {
 #[tokio::test]
 async fn other_documents_are_judged_by_their_last_digits() {
     let site = Site::start().await;
-    for (number, code) in [
-        ("SB20260000", "issued"),
-        ("SB20260901", "not_filed"),
-        ("SB20260812", "status_not_eligible"),
-    ] {
+    for (number, code) in [("SB20260000", "issued"), ("SB20260901", "not_filed"), ("SB20260812", "status_not_eligible")]
+    {
         let sample = sample(0)
             .set("/applicant/document_type", "D")
             .set("/applicant/document_number", number)
-            .set(
-                "/licence/file_number",
-                format!("150300{}", &number[number.len() - 6..]),
-            );
+            .set("/licence/file_number", format!("150300{}", &number[number.len() - 6..]));
         let id = site.api.admit(&sample).await;
-        let done = site
-            .api
-            .wait_until(&id, BOUND, |application| {
-                application["completed_at"].is_string()
-            })
-            .await;
+        let done = site.api.wait_until(&id, BOUND, |application| application["completed_at"].is_string()).await;
         assert_eq!(done["outcome"]["code"], code, "{number}: {done:#}");
     }
 }

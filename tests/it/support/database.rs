@@ -44,10 +44,7 @@ pub struct Sqlite {
 impl Sqlite {
     pub fn fresh() -> Self {
         let folder = Scratch::new();
-        Self {
-            url: format!("sqlite://{}", folder.file("greenlane.db").display()),
-            _folder: folder,
-        }
+        Self { url: format!("sqlite://{}", folder.file("greenlane.db").display()), _folder: folder }
     }
 }
 
@@ -62,13 +59,8 @@ impl Postgres {
         let name = format!("greenlane_{}", uuid::Uuid::new_v4().simple());
         run_on_server(&format!("CREATE DATABASE {name}")).await;
         let server = server();
-        let base = server
-            .rsplit_once('/')
-            .map_or(server.as_str(), |(base, _)| base);
-        Self {
-            url: format!("{base}/{name}"),
-            name,
-        }
+        let base = server.rsplit_once('/').map_or(server.as_str(), |(base, _)| base);
+        Self { url: format!("{base}/{name}"), name }
     }
 }
 
@@ -77,10 +69,7 @@ impl Drop for Postgres {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // A drop cannot wait on the test's own runtime.
         let _ = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(run_on_server(&sql));
         })
         .join();
@@ -94,12 +83,7 @@ fn server() -> String {
 }
 
 async fn run_on_server(sql: &str) {
-    let mut connection = PgConnection::connect(&server())
-        .await
-        .expect("the test PostgreSQL answers");
-    connection
-        .execute(sqlx::AssertSqlSafe(sql))
-        .await
-        .expect("the test PostgreSQL lets us create and drop databases");
+    let mut connection = PgConnection::connect(&server()).await.expect("the test PostgreSQL answers");
+    connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("the test PostgreSQL lets us create and drop databases");
     let _ = connection.close().await;
 }

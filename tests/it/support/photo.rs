@@ -6,25 +6,16 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 /// A white picture. 520 × 756 has the size and the shape that the app asks for.
 pub fn white_png(width: u32, height: u32) -> Vec<u8> {
-    encode(
-        &RgbImage::from_pixel(width, height, Rgb([255, 255, 255])),
-        ImageFormat::Png,
-    )
+    encode(&RgbImage::from_pixel(width, height, Rgb([255, 255, 255])), ImageFormat::Png)
 }
 
 pub fn white_jpeg(width: u32, height: u32) -> Vec<u8> {
-    encode(
-        &RgbImage::from_pixel(width, height, Rgb([255, 255, 255])),
-        ImageFormat::Jpeg,
-    )
+    encode(&RgbImage::from_pixel(width, height, Rgb([255, 255, 255])), ImageFormat::Jpeg)
 }
 
 /// A picture in one colour.
 pub fn plain_png(colour: [u8; 3]) -> Vec<u8> {
-    encode(
-        &RgbImage::from_pixel(520, 756, Rgb(colour)),
-        ImageFormat::Png,
-    )
+    encode(&RgbImage::from_pixel(520, 756, Rgb(colour)), ImageFormat::Png)
 }
 
 /// A picture of noise, which compresses badly: at 2000 × 2000 the file has about 12 MB.
@@ -47,14 +38,9 @@ pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     header.extend(width.to_be_bytes());
     header.extend(height.to_be_bytes());
     header.extend([8, 2, 0, 0, 0]);
-    for (kind, data) in [
-        (b"IHDR", header),
-        (
-            b"IDAT",
-            vec![0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01],
-        ),
-        (b"IEND", vec![]),
-    ] {
+    for (kind, data) in
+        [(b"IHDR", header), (b"IDAT", vec![0x78, 0x9c, 0x03, 0x00, 0x00, 0x00, 0x00, 0x01]), (b"IEND", vec![])]
+    {
         png.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
         let body = [kind.as_slice(), &data].concat();
         png.extend(&body);
@@ -88,12 +74,6 @@ fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            }
-        })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 })
     })
 }

@@ -29,10 +29,16 @@ impl Settings {
             }
         }
         environment.insert("RUST_BACKTRACE".to_owned(), "1".to_owned());
-        Self {
-            environment,
-            folder: folder.to_owned(),
-        }
+        Self { environment, folder: folder.to_owned() }
+    }
+
+    /// What `serve` asks for, with providers that nobody listens for.
+    pub fn complete(folder: &Path) -> Self {
+        let workflows = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/");
+        let settings = Self::new(folder).variable("GREENLANE_WORKFLOWS", workflows);
+        ["REGISTRY", "FACE", "SMS", "PUSH"].into_iter().fold(settings, |settings, provider| {
+            settings.variable(&format!("GREENLANE_{provider}_URL"), "http://127.0.0.1:1")
+        })
     }
 
     /// Sets an environment variable.
@@ -43,23 +49,13 @@ impl Settings {
 
     /// Sets a key of the configuration file, such as `workflow.retry_scale`, by its environment variable.
     pub fn setting(self, key: &str, value: impl ToString) -> Self {
-        self.variable(
-            &format!("GREENLANE__{}", key.to_uppercase().replace('.', "__")),
-            value,
-        )
+        self.variable(&format!("GREENLANE__{}", key.to_uppercase().replace('.', "__")), value)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_greenlane"));
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(&self.environment)
-            .current_dir(&self.folder);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(arguments).env_clear().envs(&self.environment).current_dir(&self.folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -78,24 +74,14 @@ impl Settings {
             let mut child = command.spawn().unwrap();
             // A program that does not read its input may be gone by now.
             let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-            let (stdout, stderr) = (
-                collect(child.stdout.take().unwrap()),
-                collect(child.stderr.take().unwrap()),
-            );
+            let (stdout, stderr) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
             let status = wait(&mut child);
             let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
             let Some(status) = status else {
                 let _ = child.kill();
-                panic!(
-                    "`{call}` did not end within {PATIENCE:?}\nstdout: {stdout}\nstderr: {stderr}"
-                );
+                panic!("`{call}` did not end within {PATIENCE:?}\nstdout: {stdout}\nstderr: {stderr}");
             };
-            Finished {
-                call,
-                code: status.code(),
-                stdout,
-                stderr,
-            }
+            Finished { call, code: status.code(), stdout, stderr }
         })
         .await
         .unwrap()
@@ -135,10 +121,7 @@ impl Finished {
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
-            panic!(
-                "`{}` printed no JSON ({error}): {}\n{}",
-                self.call, self.stdout, self.stderr
-            )
+            panic!("`{}` printed no JSON ({error}): {}\n{}", self.call, self.stdout, self.stderr)
         })
     }
 }
@@ -163,12 +146,7 @@ impl Program {
                 found.send_replace(Some(address));
             }
         });
-        Self {
-            call: format!("greenlane {}", arguments.join(" ")),
-            child,
-            output,
-            address,
-        }
+        Self { call: format!("greenlane {}", arguments.join(" ")), child, output, address }
     }
 
     /// The base URL, such as `http://127.0.0.1:34567`, once the program has said that it listens there.
@@ -177,17 +155,10 @@ impl Program {
         let found = tokio::time::timeout(PATIENCE, address.wait_for(Option::is_some)).await;
         match found {
             Ok(Ok(address)) => address.clone().unwrap(),
-            Ok(Err(_)) => panic!(
-                "`{}` ended before it listened: {:?}\n{}",
-                self.call,
-                self.child.wait(),
-                self.output()
-            ),
-            Err(_) => panic!(
-                "`{}` did not say that it listens within {PATIENCE:?}\n{}",
-                self.call,
-                self.output()
-            ),
+            Ok(Err(_)) => {
+                panic!("`{}` ended before it listened: {:?}\n{}", self.call, self.child.wait(), self.output())
+            }
+            Err(_) => panic!("`{}` did not say that it listens within {PATIENCE:?}\n{}", self.call, self.output()),
         }
     }
 
@@ -211,16 +182,8 @@ impl Program {
 
     /// SIGTERM, and the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let sent = Command::new("kill")
-            .args(["-TERM", &self.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(
-            sent.success(),
-            "`{}` is gone already\n{}",
-            self.call,
-            self.output()
-        );
+        let sent = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "`{}` is gone already\n{}", self.call, self.output());
         self.ended().await
     }
 
@@ -231,12 +194,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(
-                Instant::now() < deadline,
-                "`{}` did not end within {PATIENCE:?}\n{}",
-                self.call,
-                self.output()
-            );
+            assert!(Instant::now() < deadline, "`{}` did not end within {PATIENCE:?}\n{}", self.call, self.output());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -246,11 +204,7 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!(
-                "---- `{}` printed:\n{}----",
-                self.call,
-                tail(&self.output())
-            );
+            eprintln!("---- `{}` printed:\n{}----", self.call, tail(&self.output()));
         }
     }
 }
@@ -258,20 +212,12 @@ impl Drop for Program {
 /// The agreed line is `listening on http://ADDRESS`, anywhere in a line of the standard error.
 fn listening_address(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("listening on ")?;
-    let address: String = rest
-        .chars()
-        .take_while(|c| !c.is_whitespace() && !matches!(c, '"' | '`' | ',' | '\u{1b}'))
-        .collect();
-    address
-        .starts_with("http")
-        .then(|| address.trim_end_matches('/').to_owned())
+    let address: String =
+        rest.chars().take_while(|c| !c.is_whitespace() && !matches!(c, '"' | '`' | ',' | '\u{1b}')).collect();
+    address.starts_with("http").then(|| address.trim_end_matches('/').to_owned())
 }
 
-fn follow(
-    stream: impl Read + Send + 'static,
-    output: Arc<Mutex<String>>,
-    see: impl Fn(&str) + Send + 'static,
-) {
+fn follow(stream: impl Read + Send + 'static, output: Arc<Mutex<String>>, see: impl Fn(&str) + Send + 'static) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line);
@@ -308,8 +254,5 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
 fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
     let from = lines.len().saturating_sub(200);
-    lines[from..]
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect()
+    lines[from..].iter().map(|line| format!("{line}\n")).collect()
 }

@@ -14,18 +14,9 @@ pub struct Redis {
 
 impl Redis {
     pub async fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = Scratch::new();
-        let redis = Self {
-            url: format!("redis://127.0.0.1:{port}"),
-            port,
-            child: spawn(port, &folder),
-            folder,
-        };
+        let redis = Self { url: format!("redis://127.0.0.1:{port}"), port, child: spawn(port, &folder), folder };
         redis.wait_until_it_answers().await;
         redis
     }
@@ -34,10 +25,7 @@ impl Redis {
     pub async fn wipe(&self) {
         let client = redis::Client::open(self.url.as_str()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        redis::cmd("FLUSHALL")
-            .exec_async(&mut connection)
-            .await
-            .unwrap();
+        redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
     }
 
     pub fn kill(&mut self) {
@@ -56,11 +44,7 @@ impl Redis {
         let client = redis::Client::open(self.url.as_str()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while client.get_multiplexed_async_connection().await.is_err() {
-            assert!(
-                Instant::now() < deadline,
-                "redis-server does not answer on port {}",
-                self.port
-            );
+            assert!(Instant::now() < deadline, "redis-server does not answer on port {}", self.port);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -74,16 +58,7 @@ impl Drop for Redis {
 
 fn spawn(port: u16, folder: &Scratch) -> Child {
     Command::new("redis-server")
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ])
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

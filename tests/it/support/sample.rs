@@ -31,11 +31,7 @@ pub fn identity_number(sequence: u32) -> String {
 /// Appends the check digit of GB 11643 (ISO 7064 MOD 11-2) to 17 digits.
 pub fn with_check_digit(digits: &str) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = digits
-        .bytes()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
-        .sum();
+    let sum: u32 = digits.bytes().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     let check = b"10X98765432"[(sum % 11) as usize];
     format!("{digits}{}", char::from(check))
 }
@@ -76,33 +72,19 @@ impl Sample {
     /// Sets the value at a JSON pointer, such as `/applicant/name`.
     pub fn set(mut self, pointer: &str, value: impl Into<Value>) -> Self {
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        self.body
-            .pointer_mut(parent)
-            .unwrap()
-            .as_object_mut()
-            .unwrap()
-            .insert(field.to_owned(), value.into());
+        self.body.pointer_mut(parent).unwrap().as_object_mut().unwrap().insert(field.to_owned(), value.into());
         self
     }
 
     pub fn remove(mut self, pointer: &str) -> Self {
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        self.body
-            .pointer_mut(parent)
-            .unwrap()
-            .as_object_mut()
-            .unwrap()
-            .remove(field);
+        self.body.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(field);
         self
     }
 
     pub fn kind(self, kind: &str) -> Self {
         let sample = self.set("/kind", kind);
-        if kind == "photo_change" {
-            sample.remove("/licence")
-        } else {
-            sample
-        }
+        if kind == "photo_change" { sample.remove("/licence") } else { sample }
     }
 
     pub fn face_token(self, token: &str) -> Self {

@@ -7,8 +7,7 @@ pub struct Scratch(PathBuf);
 
 impl Scratch {
     pub fn new() -> Self {
-        let path =
-            std::env::temp_dir().join(format!("greenlane-test-{}", uuid::Uuid::new_v4().simple()));
+        let path = std::env::temp_dir().join(format!("greenlane-test-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }

@@ -27,33 +27,24 @@ pub struct Delivery {
 
 impl Delivery {
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
     }
 
     /// The status of the application that it carries.
     pub fn status(&self) -> String {
-        self.json()["data"]["status"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no status: {self:?}"))
-            .to_owned()
+        self.json()["data"]["status"].as_str().unwrap_or_else(|| panic!("no status: {self:?}")).to_owned()
     }
 
     /// Checks the signature as Standard Webhooks says: HMAC-SHA256 over `id.timestamp.body`.
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        let Some(Ok(key)) = secret
-            .strip_prefix("whsec_")
-            .map(|key| STANDARD.decode(key))
-        else {
+        let Some(Ok(key)) = secret.strip_prefix("whsec_").map(|key| STANDARD.decode(key)) else {
             return false;
         };
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
         mac.update(format!("{}.{}.", self.id, self.timestamp).as_bytes());
         mac.update(&self.body);
         let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-        self.signature
-            .split(' ')
-            .any(|signature| signature == expected)
+        self.signature.split(' ').any(|signature| signature == expected)
     }
 }
 
@@ -72,21 +63,12 @@ pub struct Sink {
 
 impl Sink {
     pub async fn start() -> Self {
-        let shared = Shared {
-            answers: Arc::default(),
-            deliveries: watch::Sender::new(Vec::new()),
-        };
+        let shared = Shared { answers: Arc::default(), deliveries: watch::Sender::new(Vec::new()) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = axum::Router::new()
-            .fallback(receive)
-            .with_state(shared.clone());
+        let router = axum::Router::new().fallback(receive).with_state(shared.clone());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self {
-            url,
-            shared,
-            server,
-        }
+        Self { url, shared, server }
     }
 
     /// The next deliveries are answered with these statuses; 302 redirects to the sink itself.
@@ -117,17 +99,11 @@ impl Sink {
     /// Waits until the deliveries satisfy the condition.
     pub async fn wait_until(&self, condition: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
         let mut receiver = self.shared.deliveries.subscribe();
-        let waited = tokio::time::timeout(
-            Duration::from_secs(45),
-            receiver.wait_for(|deliveries| condition(deliveries)),
-        )
-        .await;
+        let waited =
+            tokio::time::timeout(Duration::from_secs(45), receiver.wait_for(|deliveries| condition(deliveries))).await;
         match waited {
             Ok(deliveries) => deliveries.unwrap().clone(),
-            Err(_) => panic!(
-                "the deliveries did not come; there are {:#?}",
-                self.deliveries()
-            ),
+            Err(_) => panic!("the deliveries did not come; there are {:#?}", self.deliveries()),
         }
     }
 }
@@ -138,18 +114,8 @@ impl Drop for Sink {
     }
 }
 
-async fn receive(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> Response {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-            .to_owned()
-    };
+async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let answered = shared.answers.lock().unwrap().pop_front().unwrap_or(204);
     let delivery = Delivery {
         id: text("webhook-id"),
@@ -158,12 +124,6 @@ async fn receive(
         body: body.to_vec(),
         answered,
     };
-    shared
-        .deliveries
-        .send_modify(|deliveries| deliveries.push(delivery));
-    (
-        StatusCode::from_u16(answered).unwrap(),
-        [(header::LOCATION, "/elsewhere")],
-    )
-        .into_response()
+    shared.deliveries.send_modify(|deliveries| deliveries.push(delivery));
+    (StatusCode::from_u16(answered).unwrap(), [(header::LOCATION, "/elsewhere")]).into_response()
 }

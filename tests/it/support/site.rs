@@ -6,7 +6,8 @@ use super::program::{Finished, Program, Settings};
 use super::scratch::Scratch;
 use super::simulator::Simulator;
 
-pub const ALL_SCOPES: &str = "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read";
+pub const ALL_SCOPES: &str =
+    "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read";
 
 /// What a test can choose before the installation starts.
 pub struct Plan {
@@ -45,14 +46,7 @@ impl Plan {
             settings = settings.variable(name, value);
         }
         if self.database.is_postgres() {
-            settings
-                .run(&[
-                    "secret",
-                    "create",
-                    &scratch.file("secret").display().to_string(),
-                ])
-                .await
-                .expect(0);
+            settings.run(&["secret", "create", &scratch.file("secret").display().to_string()]).await.expect(0);
             settings.run(&["migrate"]).await.expect(0);
         }
         let mut server = serve(&settings, &self.roles);
@@ -86,12 +80,7 @@ pub struct Site {
 
 impl Site {
     pub fn on(database: Database) -> Plan {
-        Plan {
-            database,
-            settings: Vec::new(),
-            variables: Vec::new(),
-            roles: "api,worker,scheduler".to_owned(),
-        }
+        Plan { database, settings: Vec::new(), variables: Vec::new(), roles: "api,worker,scheduler".to_owned() }
     }
 
     /// The usual installation on SQLite.
@@ -107,17 +96,10 @@ impl Site {
     /// A caller with a new key of any owner.
     pub async fn key_of(&self, owner: &str, scopes: &str) -> Api {
         let name = format!("{owner}-{}", uuid::Uuid::new_v4().simple());
-        let created = self
-            .greenlane(&[
-                "key", "create", "--name", &name, "--scope", scopes, "--owner", owner,
-            ])
-            .await
-            .expect(0);
+        let created =
+            self.greenlane(&["key", "create", "--name", &name, "--scope", scopes, "--owner", owner]).await.expect(0);
         let key = created.stdout.trim_end();
-        assert!(
-            !key.is_empty() && !key.contains(char::is_whitespace),
-            "the key stands alone on stdout: {created:?}"
-        );
+        assert!(!key.is_empty() && !key.contains(char::is_whitespace), "the key stands alone on stdout: {created:?}");
         self.api.with_key(key)
     }
 
@@ -149,14 +131,8 @@ fn installation(scratch: &Scratch, database: &Database, simulator: &Simulator) -
     let mut settings = Settings::new(scratch.path())
         .variable("DATABASE_URL", database.url())
         .variable("GREENLANE_SECRET_FILE", scratch.file("secret").display())
-        .variable(
-            "GREENLANE_BLOB_URL",
-            format!("file://{}", scratch.file("blobs").display()),
-        )
-        .variable(
-            "GREENLANE_WORKFLOWS",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"),
-        )
+        .variable("GREENLANE_BLOB_URL", format!("file://{}", scratch.file("blobs").display()))
+        .variable("GREENLANE_WORKFLOWS", concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"))
         .variable("RUST_LOG", "info")
         .setting("workflow.retry_scale", "0.002")
         .setting("webhooks.retry_scale", "0.002")
@@ -165,10 +141,7 @@ fn installation(scratch: &Scratch, database: &Database, simulator: &Simulator) -
         .setting("engine.lease_seconds", "10")
         .setting("providers.timeout_seconds", "5");
     for provider in ["registry", "face", "sms", "push"] {
-        settings = settings.variable(
-            &format!("GREENLANE_{}_URL", provider.to_uppercase()),
-            simulator.url(provider),
-        );
+        settings = settings.variable(&format!("GREENLANE_{}_URL", provider.to_uppercase()), simulator.url(provider));
     }
     settings
 }
