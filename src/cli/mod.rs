@@ -1,4 +1,73 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
+pub mod exit;
+pub mod migrate;
+pub mod output;
 pub mod secret;
+pub mod serve;
+pub mod simulate;
+pub mod wiring;
 pub mod workflow;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// The durable workflow processor behind the electronic driving licence (电子驾驶证).
+#[derive(Debug, Parser)]
+#[command(name = "greenlane", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the named roles in this process
+    Serve(serve::Serve),
+    /// Run the provider simulator alone
+    Simulate(simulate::Simulate),
+    /// Apply the migrations that the database of DATABASE_URL lacks
+    Migrate,
+    /// Look at the workflow files and check them
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowCommand),
+    /// Key material
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Two TLS libraries of the dependency set would each install a provider; the first line decides.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&error.into()),
+    };
+    let result = runtime.block_on(run(cli.command));
+    // A blocking call that hangs must not keep a finished program alive.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result.unwrap_or_else(|error| exit::report(&error))
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Secret(command) = command {
+        return command.run();
+    }
+    if let Command::Simulate(simulate) = command {
+        return simulate.run().await;
+    }
+    let config = Config::load().map_err(exit::Refused)?;
+    match command {
+        Command::Serve(serve) => serve.run(config).await,
+        Command::Migrate => migrate::run(&config).await,
+        Command::Workflow(command) => command.run(&config.workflow.folder),
+        Command::Simulate(_) | Command::Secret(_) => Ok(ExitCode::SUCCESS),
+    }
+}
