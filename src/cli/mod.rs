@@ -58,12 +58,13 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Secret(command) = command {
-        return command.run();
+        command.run()?;
+        return Ok(ExitCode::SUCCESS);
     }
     if let Command::Simulate(simulate) = command {
         return simulate.run().await;
     }
-    let config = Config::load().map_err(exit::Refused)?;
+    let config = Config::load().map_err(|problems| exit::Refused(problems).lines())?;
     match command {
         Command::Serve(serve) => serve.run(config).await,
         Command::Migrate => migrate::run(&config).await,

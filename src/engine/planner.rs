@@ -17,7 +17,11 @@ use crate::{
     store::types::{NewWebhook, Planner, Write},
 };
 
-use super::{chain::append, run::Run, shared::Shared};
+use super::{
+    chain::append,
+    run::Run,
+    shared::{Change, Shared},
+};
 
 /// One cause of a batch.
 #[derive(Debug, Clone)]
@@ -58,6 +62,7 @@ pub struct BatchPlanner<'a> {
     answers: Vec<Option<Result<(), Refusal>>>,
     after: HashMap<ApplicationId, Snapshot>,
     continuations: Vec<Continuation>,
+    changes: Vec<Change>,
     jobs_left: bool,
     webhooks: bool,
 }
@@ -71,6 +76,7 @@ impl<'a> BatchPlanner<'a> {
             answers: Vec::new(),
             after: HashMap::new(),
             continuations: Vec::new(),
+            changes: Vec::new(),
             jobs_left: false,
             webhooks: false,
         }
@@ -114,9 +120,18 @@ impl<'a> BatchPlanner<'a> {
         if changed {
             self.lease_what_follows(&mut write, applicant.as_ref());
             self.webhooks |= !write.webhooks.is_empty();
+            self.note_change(&write);
         }
         self.after.insert(id, write.after.clone());
         changed.then_some(write)
+    }
+
+    fn note_change(&mut self, write: &Write) {
+        let (before, after) = (&write.before.application, &write.after.application);
+        let completed = after.completed_at.is_some();
+        if before.status != after.status || (completed && before.completed_at.is_none()) {
+            self.changes.push(Change { application: after.id, status: after.status, completed });
+        }
     }
 
     /// Keeps what is due now, if there is a place for it: no second claim, no poll.
@@ -152,6 +167,9 @@ impl<'a> BatchPlanner<'a> {
                 shared.dispatcher.send(Run::new(snapshot.application.clone(), next.job, next.applicant, next.place, ledger));
             }
         }
+        for change in self.changes.drain(..) {
+            let _nobody_listens = shared.changes.send(change);
+        }
         if self.jobs_left {
             shared.wake_jobs();
         }
@@ -175,6 +193,7 @@ impl Planner for BatchPlanner<'_> {
         self.answers = vec![None; self.items.len()];
         self.after.clear();
         self.continuations.clear();
+        self.changes.clear();
         self.jobs_left = false;
         self.webhooks = false;
         let mut indexes: HashMap<ApplicationId, Vec<usize>> = HashMap::new();

@@ -6,14 +6,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::{
     domain::{
+        application::Status,
         calendar::Calendar,
         decision::SealedRecord,
         ids::{ApplicationId, LeaseId},
         personal::{APPLICANTS, Applicant},
+        stage::Stage,
         transition::Timing,
         workflow::WorkflowSet,
     },
@@ -48,6 +50,20 @@ pub struct Settings {
     pub timing: Timing,
 }
 
+/// Said in this process after a commit that changed a status or completed an application.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    /// Which application.
+    pub application: ApplicationId,
+    /// Its status now.
+    pub status: Status,
+    /// Whether everything is settled.
+    pub completed: bool,
+}
+
+/// How many changes a slow listener may be behind.
+const CHANGES: usize = 1 << 16;
+
 /// What every part of the engine looks at.
 pub struct Shared {
     /// The truth.
@@ -74,6 +90,8 @@ pub struct Shared {
     pub jobs: Notify,
     /// Told when webhooks may be due.
     pub webhooks: Notify,
+    /// What changed, for live views in this process.
+    pub changes: broadcast::Sender<Change>,
     workflows: RwLock<Arc<WorkflowSet>>,
     calendar: RwLock<Arc<Calendar>>,
 }
@@ -104,6 +122,7 @@ impl Shared {
             settings,
             jobs: Notify::new(),
             webhooks: Notify::new(),
+            changes: broadcast::channel(CHANGES).0,
             workflows: RwLock::new(Arc::new(workflows)),
             calendar: RwLock::new(Arc::new(calendar)),
         }
@@ -160,7 +179,7 @@ impl Shared {
     }
 
     /// The widest concurrency and the longest time limit that any version in use gives a stage.
-    pub fn stage_limits(workflows: &WorkflowSet) -> BTreeMap<crate::domain::stage::Stage, (usize, Duration)> {
+    pub fn stage_limits(workflows: &WorkflowSet) -> BTreeMap<Stage, (usize, Duration)> {
         let mut limits = BTreeMap::new();
         for (stage, rule) in workflows.iter().flat_map(|workflow| &workflow.stages) {
             let entry = limits.entry(*stage).or_insert((0, Duration::ZERO));

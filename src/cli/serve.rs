@@ -1,0 +1,190 @@
+//! `greenlane serve`: the named roles in one process.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Bind, Config},
+    engine::{
+        Engine,
+        sweep::{
+            Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines, gauges::Gauges,
+            rescue::Rescue, retention::Retention, reviews::Reviews,
+        },
+    },
+    providers::Providers,
+    stages, telemetry,
+};
+
+use super::wiring;
+
+/// How long open requests may go on once the process is told to stop.
+const HTTP_GRACE: Duration = Duration::from_secs(5);
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Answers HTTP.
+    Api,
+    /// Runs stages and delivers webhooks.
+    Worker,
+    /// Runs the reconcilers.
+    Scheduler,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 3] = [Self::Api, Self::Worker, Self::Scheduler];
+
+    /// The name on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
+        }
+    }
+}
+
+/// Which roles, and where.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The roles of this process [default: all]
+    #[arg(long, value_delimiter = ',', value_enum)]
+    roles: Vec<Role>,
+    /// Address and port; port 0 takes a free one [default: from the configuration]
+    #[arg(long)]
+    bind: Option<Bind>,
+}
+
+impl Serve {
+    /// Serves until SIGTERM or SIGINT, then drains.
+    ///
+    /// # Errors
+    /// Something that is needed cannot be opened.
+    pub async fn run(self, mut config: Config) -> anyhow::Result<ExitCode> {
+        let roles = if self.roles.is_empty() { Role::ALL.to_vec() } else { self.roles };
+        if let Some(bind) = self.bind {
+            config.server.bind = bind;
+        }
+        telemetry::init(&config.telemetry.log, config.telemetry.json)?;
+        telemetry::metrics::install()?;
+        let server = Server::start(&config, &roles, None).await?;
+        stop_signal().await;
+        server.stop().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A running process with its roles.
+pub struct Server {
+    /// Its engine.
+    pub engine: Engine,
+    /// Where it answers HTTP, when it does.
+    pub address: Option<std::net::SocketAddr>,
+    stop_http: CancellationToken,
+    http: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts the roles. `providers` replaces the configured ones (the benchmark's answer in process).
+    ///
+    /// # Errors
+    /// Something that is needed cannot be opened; nothing is left running.
+    pub async fn start(config: &Config, roles: &[Role], providers: Option<Providers>) -> anyhow::Result<Self> {
+        let hints = wiring::hints(config)?;
+        let works = roles.contains(&Role::Worker);
+        let providers = match providers {
+            None if works => Some(wiring::providers(config, &hints)?),
+            other => other,
+        };
+        let secrets = wiring::secrets(config)?;
+        let store = wiring::store(config, true).await?;
+        let engine = wiring::engine(config, roles, store, secrets, hints).await?;
+        if let Some(providers) = providers {
+            engine.work(stages::all(&wiring::tools(config, &engine, providers)));
+        }
+        if roles.contains(&Role::Scheduler) {
+            engine.sweep(scheduled(config, &engine));
+        }
+        let stop_http = CancellationToken::new();
+        let (mut address, mut http) = (None, None);
+        if roles.contains(&Role::Api) {
+            let bind = config.server.bind.to_string();
+            let listener = TcpListener::bind(&bind).await.with_context(|| format!("cannot listen on `{bind}`"))?;
+            let local = listener.local_addr()?;
+            eprintln!("listening on http://{local}");
+            address = Some(local);
+            http = Some(tokio::spawn(answer(listener, router(config, &engine)?, stop_http.clone())));
+        }
+        tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
+        Ok(Self { engine, address, stop_http, http })
+    }
+
+    /// Claims nothing new, lets what runs end, gives back the rest, stops answering.
+    pub async fn stop(mut self) {
+        tracing::info!("stopping");
+        self.stop_http.cancel();
+        let drain = self.engine.drain();
+        let http = async {
+            if let Some(http) = self.http.take() {
+                let _timed_out = tokio::time::timeout(HTTP_GRACE, http).await;
+            }
+        };
+        tokio::join!(drain, http);
+        tracing::info!("stopped");
+    }
+}
+
+fn router(_config: &Config, _engine: &Engine) -> anyhow::Result<axum::Router> {
+    Ok(axum::Router::new())
+}
+
+async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the HTTP server ended");
+    }
+}
+
+/// Every reconciler of the scheduler role.
+fn scheduled(config: &Config, engine: &Engine) -> Vec<Arc<dyn Sweep>> {
+    vec![
+        Arc::new(Rescue(engine.clone())),
+        Arc::new(Deadlines(engine.clone())),
+        Arc::new(Reviews(engine.clone())),
+        Arc::new(Calendars(engine.clone())),
+        Arc::new(Batches(engine.clone())),
+        Arc::new(Retention(engine.clone())),
+        Arc::new(Gauges(engine.clone())),
+        Arc::new(Checkpoints { engine: engine.clone(), period: config.audit.checkpoint_seconds.duration() }),
+    ]
+}
+
+/// SIGTERM or SIGINT.
+pub async fn stop_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,282 @@
+//! The only composition root: configuration in, running parts out.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use url::Url;
+
+use crate::{
+    config::{BlobLocation, Config, DatabaseKind, ProviderConfig, workflow_files},
+    domain::{
+        calendar::{self, Calendar},
+        stage::Stage,
+        transition::Timing,
+        workflow::{Workflow, WorkflowSet},
+    },
+    engine::{
+        Engine,
+        clock::DbClock,
+        lease::Identity,
+        places::Places,
+        shared::{Settings, Shared},
+    },
+    hints::{Local, RateLimit, Redis, SharedHints},
+    photos::{Inspector, Thresholds},
+    providers::{
+        Providers,
+        blob::BlobStore,
+        breaker::BreakerSettings,
+        http::{self, Settings as ProviderSettings},
+        mail,
+    },
+    secrets::KeyMaterial,
+    stages::Tools,
+    store::{self, Options, Store, types::PinnedWorkflow},
+};
+
+use super::{exit::Refused, serve::Role};
+
+/// Photos inspected at once: each takes a core for a moment and a decoded picture's memory.
+const INSPECTIONS: usize = 2;
+/// Commits side by side: on PostgreSQL one writes while the other collects; SQLite has one writer anyway.
+const COMMITTERS: usize = 2;
+
+/// Key material: named, or beside the SQLite file where it is made on the first start.
+///
+/// # Errors
+/// It is required and not named, or cannot be read.
+pub fn secrets(config: &Config) -> anyhow::Result<Arc<KeyMaterial>> {
+    config.secret_file_required().map_err(|problem| Refused(vec![problem]).lines())?;
+    let material = match config.secret_file() {
+        None => KeyMaterial::ephemeral()?,
+        Some(file) if config.secrets.file.is_some() && config.database.url.kind() == DatabaseKind::Postgres => KeyMaterial::load(&file)?,
+        Some(file) => KeyMaterial::load_or_create(&file)?,
+    };
+    Ok(Arc::new(material))
+}
+
+/// The database. Only one server may have an SQLite file; short commands work beside it.
+///
+/// # Errors
+/// It cannot be opened; the error says what to do.
+pub async fn store(config: &Config, exclusive: bool) -> store::Result<Arc<dyn Store>> {
+    let database = &config.database;
+    let options = Options {
+        exclusive,
+        connections: database.max_connections,
+        acquire_timeout: database.connect_timeout_seconds.duration(),
+        statement_timeout: database.statement_timeout_seconds.duration(),
+    };
+    store::open(database.url.expose(), &options).await
+}
+
+/// The workflow files, and every released version that the database knows: applications in flight keep theirs.
+///
+/// # Errors
+/// A file is wrong, or a released version was edited.
+pub async fn workflows(config: &Config, store: &dyn Store) -> anyhow::Result<WorkflowSet> {
+    config.workflow.require_folder().map_err(|problem| Refused(vec![problem]).lines())?;
+    let mut set = workflow_files::load(&config.workflow.folder).map_err(|problems| Refused(problems).lines())?;
+    let released: Vec<PinnedWorkflow> = set.iter().map(|workflow| pinned(workflow)).collect();
+    store.pin_workflows(&released).await?;
+    for known in store.pinned_workflows().await? {
+        let workflow = Workflow::parse(&known.source).map_err(|problems| {
+            Refused(problems.into_iter().map(|problem| format!("released workflow `{}`: {}", known.id, problem.reason)).collect())
+        })?;
+        set.add_pinned(workflow).map_err(|edited| Refused(vec![edited]).lines())?;
+    }
+    Ok(set)
+}
+
+fn pinned(workflow: &Workflow) -> PinnedWorkflow {
+    PinnedWorkflow { id: workflow.id().to_string(), hash: workflow.hash.clone(), source: workflow.source.clone() }
+}
+
+/// The newest imported calendar, else the file's, else the one that ships with the program.
+///
+/// # Errors
+/// It does not parse.
+pub async fn calendar(config: &Config, store: &dyn Store) -> anyhow::Result<Calendar> {
+    if let Some(imported) = store.latest_calendar().await? {
+        return Calendar::parse(&imported.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"));
+    }
+    calendar_file(config)
+}
+
+/// The calendar of the configured folder, else the one that ships with the program.
+///
+/// # Errors
+/// It cannot be read or does not parse.
+pub fn calendar_file(config: &Config) -> anyhow::Result<Calendar> {
+    let folder = config.calendar.folder.clone().unwrap_or_else(|| config.workflow.folder.join("calendar"));
+    let path = folder.join("cn.toml");
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.calendar.folder.is_none() => {
+            calendar::BUILT_IN.to_owned()
+        }
+        Err(error) => return Err(Refused(vec![format!("{}: {error}", path.display())]).into()),
+    };
+    Calendar::parse(&text).map_err(|error| {
+        Refused(vec![format!("{}:{}: {}", path.display(), error.line.unwrap_or(1), error.reason)]).into()
+    })
+}
+
+/// Wake-ups and shared limits: Redis when it is configured, in-process otherwise.
+///
+/// # Errors
+/// The address of Redis is wrong. (A Redis that is away is no error.)
+pub fn hints(config: &Config) -> anyhow::Result<SharedHints> {
+    Ok(match &config.redis.url {
+        Some(url) => Arc::new(Redis::new(url.expose().as_str())?),
+        None => Arc::new(Local::new()),
+    })
+}
+
+/// The providers over HTTP.
+///
+/// # Errors
+/// One has no address: nothing stands in for it outside `demo`.
+pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Providers> {
+    let settings = &config.providers;
+    let missing = settings.missing();
+    let url = |provider: &ProviderConfig| provider.url.as_ref().map(|url| url.expose().clone());
+    let [registry, face, sms, push] = [&settings.registry, &settings.face, &settings.sms, &settings.push];
+    let (Some(registry_url), Some(face_url), Some(sms_url), Some(push_url)) = (url(registry), url(face), url(sms), url(push))
+    else {
+        return Err(Refused(missing).lines().into());
+    };
+    let breaker = &settings.breaker;
+    let settings = ProviderSettings {
+        registry_url,
+        face_url,
+        sms_url,
+        push_url,
+        timeout: settings.timeout_seconds.duration(),
+        connect_timeout: settings.connect_timeout_seconds.duration(),
+        breaker: BreakerSettings {
+            window: breaker.window_seconds.duration(),
+            min_calls: usize::try_from(breaker.min_calls)?,
+            failure_ratio: breaker.failure_ratio,
+            open_for: breaker.open_seconds.duration(),
+            max_open_for: breaker.max_open_seconds.duration(),
+        },
+        registry_limit: rate(registry)?,
+        face_limit: rate(face)?,
+        sms_limit: rate(sms)?,
+        push_limit: rate(push)?,
+    };
+    Ok(http::providers(&settings, hints)?)
+}
+
+fn rate(provider: &ProviderConfig) -> anyhow::Result<Option<RateLimit>> {
+    if provider.rate_per_second <= 0.0 {
+        return Ok(None);
+    }
+    Ok(Some(RateLimit::new(provider.rate_per_second, provider.rate_burst)?))
+}
+
+/// The photo files.
+///
+/// # Errors
+/// The folder cannot be made.
+pub fn blobs(config: &Config) -> anyhow::Result<BlobStore> {
+    let url = match &config.blob.url {
+        BlobLocation::Folder(folder) => folder_url(folder)?,
+        location @ BlobLocation::S3 { .. } => Url::parse(&location.to_string())?,
+    };
+    BlobStore::open(&url).context("the photo store cannot be opened")
+}
+
+fn folder_url(folder: &Path) -> anyhow::Result<Url> {
+    let absolute = std::path::absolute(folder)?;
+    Url::from_directory_path(&absolute).map_err(|()| anyhow::anyhow!("`{}` is no folder", absolute.display()))
+}
+
+/// The photo inspector with the configured thresholds.
+///
+/// # Errors
+/// The thresholds file is wrong.
+pub fn inspector(config: &Config) -> anyhow::Result<Inspector> {
+    let thresholds: Thresholds = match &config.photos.thresholds {
+        None => Thresholds::default(),
+        Some(path) => {
+            let wrong = |reason: String| Refused(vec![format!("{}: {reason}", path.display())]);
+            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?
+        }
+    };
+    thresholds.validate().map_err(|error| Refused(vec![error.to_string()]))?;
+    Ok(Inspector::new(thresholds, INSPECTIONS)?)
+}
+
+/// Mail to operations: SMTP, or a folder of files when none is configured.
+///
+/// # Errors
+/// The address is wrong.
+pub fn mailer(config: &Config) -> anyhow::Result<Box<dyn mail::Mailer>> {
+    let settings = match &config.mail.url {
+        Some(url) => mail::Settings::Smtp(url.expose().as_str().into()),
+        None => mail::Settings::Folder(config.mail.file_dir.clone()),
+    };
+    Ok(mail::mailer(&settings)?)
+}
+
+/// The engine of this process, its lease taken.
+///
+/// # Errors
+/// The database does not answer, or a file is wrong.
+pub async fn engine(
+    config: &Config,
+    roles: &[Role],
+    store: Arc<dyn Store>,
+    secrets: Arc<KeyMaterial>,
+    hints: SharedHints,
+) -> anyhow::Result<Engine> {
+    let workflows = workflows(config, store.as_ref()).await?;
+    let calendar = calendar(config, store.as_ref()).await?;
+    let clock = DbClock::start(store.as_ref()).await?;
+    let places = if roles.contains(&Role::Worker) { Places::new(concurrency(config, &workflows)) } else { Places::default() };
+    let settings = Settings {
+        lease: config.engine.lease_seconds.duration(),
+        poll: config.engine.poll(),
+        commit_batch: config.engine.commit_batch,
+        committers: COMMITTERS,
+        drain: config.engine.drain_seconds.duration(),
+        timing: Timing { retry_scale: config.workflow.retry_scale, review_lease: config.review.lease_seconds.duration() },
+    };
+    let engine = Engine::new(Shared::new(store, clock, secrets, hints, places, settings, workflows, calendar));
+    let identity = Identity {
+        roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        host: hostname(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    engine.start(identity).await?;
+    Ok(engine)
+}
+
+fn concurrency(config: &Config, workflows: &WorkflowSet) -> Vec<(Stage, usize)> {
+    let limits = Shared::stage_limits(workflows);
+    limits
+        .into_iter()
+        .map(|(stage, (concurrency, _))| (stage, config.engine.concurrency.get(&stage).copied().unwrap_or(concurrency)))
+        .collect()
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What the stages may use.
+pub fn tools(config: &Config, engine: &Engine, providers: Providers) -> Tools {
+    Tools {
+        providers,
+        store: Arc::clone(&engine.shared.store),
+        secrets: Arc::clone(&engine.shared.secrets),
+        face_poll: config.face.pending_poll_seconds.duration(),
+    }
+}
