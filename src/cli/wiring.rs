@@ -1,12 +1,11 @@
 //! The only composition root: configuration in, running parts out.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
-use url::Url;
 
 use crate::{
-    config::{BlobLocation, Config, DatabaseKind, ProviderConfig, workflow_files},
+    config::{Config, DatabaseKind, ProviderConfig, workflow_files},
     domain::{
         calendar::{self, Calendar},
         stage::Stage,
@@ -181,16 +180,7 @@ fn rate(provider: &ProviderConfig) -> anyhow::Result<Option<RateLimit>> {
 /// # Errors
 /// The folder cannot be made.
 pub fn blobs(config: &Config) -> anyhow::Result<BlobStore> {
-    let url = match &config.blob.url {
-        BlobLocation::Folder(folder) => folder_url(folder)?,
-        location @ BlobLocation::S3 { .. } => Url::parse(&location.to_string())?,
-    };
-    BlobStore::open(&url).context("the photo store cannot be opened")
-}
-
-fn folder_url(folder: &Path) -> anyhow::Result<Url> {
-    let absolute = std::path::absolute(folder)?;
-    Url::from_directory_path(&absolute).map_err(|()| anyhow::anyhow!("`{}` is no folder", absolute.display()))
+    BlobStore::open(&config.blob.url.url()?).context("the photo store cannot be opened")
 }
 
 /// The photo inspector with the configured thresholds.
