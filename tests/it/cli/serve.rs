@@ -78,8 +78,8 @@ async fn bad_configuration_is_refused_before_anything_starts() {
     let cases = [
         (variable("GREENLANE_CONFIG", "missing.toml"), "missing.toml"),
         (variable("GREENLANE_WORKFLOWS", "missing/"), "missing"),
-        (variable("DATABASE_URL", "mysql://x/y"), "DATABASE_URL"),
-        (variable("DATABASE_URL", "nonsense"), "DATABASE_URL"),
+        (variable("DATABASE_URL", "mysql://x/y"), "database"),
+        (variable("DATABASE_URL", "nonsense"), "database"),
         (variable("GREENLANE_SMS_URL", "nonsense"), "SMS"),
         (variable("GREENLANE_SMS_URL", ""), "SMS"),
         (variable("PORT", "99999999"), "PORT"),
