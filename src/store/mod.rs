@@ -5,6 +5,7 @@
 
 mod error;
 mod migrate;
+pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 pub mod types;
@@ -241,7 +242,7 @@ impl Default for Options {
 pub async fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>> {
     match Engine::of(url)? {
         Engine::Sqlite => Ok(Arc::new(sqlite::SqliteStore::open(url, options).await?)),
-        Engine::Postgres => Err(unknown_address()),
+        Engine::Postgres => Ok(Arc::new(postgres::PostgresStore::connect(url, options).await?)),
     }
 }
 
@@ -252,7 +253,7 @@ pub async fn open(url: &str, options: &Options) -> Result<Arc<dyn Store>> {
 pub async fn migrate(url: &str) -> Result<()> {
     match Engine::of(url)? {
         Engine::Sqlite => sqlite::SqliteStore::migrate(url).await,
-        Engine::Postgres => Err(unknown_address()),
+        Engine::Postgres => postgres::PostgresStore::migrate(url).await,
     }
 }
 

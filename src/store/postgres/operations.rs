@@ -1,0 +1,288 @@
+//! Keys, queues, alerts, bulk actions.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, Row as _, postgres::PgRow, query};
+use uuid::Uuid;
+
+use super::{PostgresStore, row};
+use crate::{
+    domain::{
+        event::Actor,
+        ids::{ApplicationId, BatchId},
+        stage::Stage,
+    },
+    store::{
+        Operations, Result,
+        rows::COUNT_CAP,
+        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+    },
+};
+
+#[async_trait]
+impl Operations for PostgresStore {
+    async fn create_key(&self, key: &ApiKeyRecord) -> Result<()> {
+        let insert = query(
+            "INSERT INTO api_keys (id, digest, name, owner, scopes, created_at, revoked_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&key.id)
+        .bind(&key.digest)
+        .bind(&key.name)
+        .bind(&key.owner)
+        .bind(&key.scopes)
+        .bind(key.created_at)
+        .bind(key.revoked_at);
+        self.execute(insert).await?;
+        Ok(())
+    }
+
+    async fn key(&self, id: &str) -> Result<Option<ApiKeyRecord>> {
+        let row = self.row(query("SELECT * FROM api_keys WHERE id = $1").bind(id)).await?;
+        row.map(|row| key(&row)).transpose()
+    }
+
+    async fn keys(&self) -> Result<Vec<ApiKeyRecord>> {
+        self.rows(query("SELECT * FROM api_keys ORDER BY created_at, id")).await?.iter().map(key).collect()
+    }
+
+    async fn revoke_key(&self, id: &str) -> Result<bool> {
+        let revoke = query("UPDATE api_keys SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL");
+        Ok(self.execute(revoke.bind(id)).await? > 0)
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>> {
+        let select = query("SELECT * FROM pauses WHERE until IS NULL OR until > now() ORDER BY stage");
+        let rows = self.rows(select).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Pause {
+                    stage: row::name(row, "stage")?,
+                    reason: row.try_get("reason")?,
+                    actor: row.try_get("actor")?,
+                    since: row.try_get("since")?,
+                    until: row.try_get("until")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<()> {
+        let upsert = query(
+            "INSERT INTO pauses (stage, reason, actor, since, until) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (stage) DO UPDATE SET
+                reason = excluded.reason, actor = excluded.actor, since = excluded.since, until = excluded.until",
+        )
+        .bind(pause.stage.as_str())
+        .bind(&pause.reason)
+        .bind(&pause.actor)
+        .bind(pause.since)
+        .bind(pause.until);
+        self.execute(upsert).await?;
+        Ok(())
+    }
+
+    async fn resume(&self, stage: Stage) -> Result<bool> {
+        // An ended pause goes as well, but the queue was not paused any more.
+        let delete = query("DELETE FROM pauses WHERE stage = $1 RETURNING until IS NULL OR until > now()");
+        self.row(delete.bind(stage.as_str())).await?.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    }
+
+    async fn depths(&self) -> Result<Vec<QueueDepth>> {
+        let select = query(
+            "SELECT s.stage,
+                (SELECT count(*) FROM (SELECT FROM jobs
+                    WHERE stage = s.stage AND lease IS NULL AND due_at <= now() LIMIT $2) j) AS ready,
+                (SELECT count(*) FROM (SELECT FROM jobs
+                    WHERE stage = s.stage AND lease IS NOT NULL LIMIT $2) j) AS running,
+                (SELECT count(*) FROM (SELECT FROM jobs
+                    WHERE stage = s.stage AND lease IS NULL AND due_at > now() LIMIT $2) j) AS scheduled,
+                (SELECT min(due_at) FROM jobs
+                    WHERE stage = s.stage AND lease IS NULL AND due_at <= now()) AS oldest_ready
+             FROM unnest($1::text[]) WITH ORDINALITY AS s(stage, position) ORDER BY s.position",
+        )
+        .bind(Stage::ALL.iter().map(|stage| stage.as_str()).collect::<Vec<_>>())
+        .bind(cap());
+        let rows = self.rows(select).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(QueueDepth {
+                    stage: row::name(row, "stage")?,
+                    ready: row::count(row, "ready")?,
+                    running: row::count(row, "running")?,
+                    scheduled: row::count(row, "scheduled")?,
+                    oldest_ready: row.try_get("oldest_ready")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn status_counts(&self) -> Result<Vec<StatusCount>> {
+        let select = query(
+            "SELECT status, nullif(stage, $1) AS stage, sum(count)::bigint AS count FROM counters
+             GROUP BY status, stage HAVING sum(count) <> 0 ORDER BY status, stage",
+        );
+        let rows = self.rows(select.bind(DONE)).await?;
+        rows.iter()
+            .map(|row| {
+                let at_stage = row.try_get::<Option<&str>, _>("stage")?.is_some();
+                Ok(StatusCount {
+                    status: row::name(row, "status")?,
+                    stage: if at_stage { Some(row::name(row, "stage")?) } else { None },
+                    count: row.try_get("count")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        let select = query(
+            "SELECT
+                (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'open' LIMIT $1) r) AS open,
+                (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'claimed' LIMIT $1) r) AS claimed,
+                (SELECT min(due_at) FROM reviews WHERE state IN ('open', 'claimed') AND due_at < 'infinity') AS next_due,
+                (SELECT count(*) FROM (SELECT FROM applications
+                    WHERE deadline_level > 0 AND NOT breached LIMIT $1) a) AS at_risk,
+                (SELECT count(*) FROM (SELECT FROM applications
+                    WHERE deadline_level > 0 AND breached LIMIT $1) a) AS breached,
+                (SELECT count(*) FROM (SELECT FROM webhooks WHERE NOT dead LIMIT $1) w) AS webhooks_pending,
+                (SELECT created_at FROM webhooks WHERE NOT dead ORDER BY id LIMIT 1) AS oldest_webhook",
+        );
+        let Some(row) = self.row(select.bind(cap())).await? else { return Ok(Backlog::default()) };
+        Ok(Backlog {
+            open: row::count(&row, "open")?,
+            claimed: row::count(&row, "claimed")?,
+            next_due: row.try_get("next_due")?,
+            at_risk: row::count(&row, "at_risk")?,
+            breached: row::count(&row, "breached")?,
+            webhooks_pending: row::count(&row, "webhooks_pending")?,
+            oldest_webhook: row.try_get("oldest_webhook")?,
+        })
+    }
+
+    async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>> {
+        let select =
+            query("SELECT id, kind, application_id, at FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT $1");
+        let rows = self.rows(select.bind(row::at_most(limit))).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Alert {
+                    id: row.try_get("id")?,
+                    kind: row.try_get("kind")?,
+                    application_id: row::application_id(row)?,
+                    at: row.try_get("at")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn mark_alerts_mailed(&self, ids: &[i64]) -> Result<()> {
+        self.execute(query("UPDATE alerts SET mailed_at = now() WHERE id = ANY($1)").bind(ids)).await?;
+        Ok(())
+    }
+
+    async fn record_action(&self, action: &OperatorAction) -> Result<()> {
+        let insert =
+            query("INSERT INTO operator_actions (at, actor_kind, actor_id, kind, data) VALUES ($1, $2, $3, $4, $5)")
+                .bind(action.at)
+                .bind(action.actor.kind.as_str())
+                .bind(&action.actor.id)
+                .bind(&action.kind)
+                .bind(row::text(&action.data)?);
+        self.execute(insert).await?;
+        Ok(())
+    }
+
+    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()> {
+        let mut ids: Vec<Uuid> = applications.iter().map(|id| id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.limited(async {
+            let mut lent = self.lend().await?;
+            let mut transaction = lent.begin().await?;
+            query("INSERT INTO batches (id, actor_kind, actor_id, created_at, matched) VALUES ($1, $2, $3, now(), $4)")
+                .bind(id.0)
+                .bind(actor.kind.as_str())
+                .bind(&actor.id)
+                .bind(row::at_most(ids.len()))
+                .execute(&mut *transaction)
+                .await?;
+            query("INSERT INTO batch_items (batch_id, application_id) SELECT $1, unnest($2::uuid[])")
+                .bind(id.0)
+                .bind(ids)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            lent.give_back();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>> {
+        let head = self.row(query("SELECT * FROM batches WHERE id = $1").bind(id.0)).await?;
+        let Some(head) = head else { return Ok(None) };
+        let items = query("SELECT application_id, result FROM batch_items WHERE batch_id = $1 ORDER BY application_id");
+        let items = self.rows(items.bind(id.0)).await?;
+        Ok(Some(Batch {
+            id,
+            actor: row::actor(&head)?,
+            created_at: head.try_get("created_at")?,
+            matched: row::count(&head, "matched")?,
+            items: items
+                .iter()
+                .map(|row| Ok(BatchItem { application_id: row::application_id(row)?, result: row.try_get("result")? }))
+                .collect::<Result<_>>()?,
+        }))
+    }
+
+    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>> {
+        let select = query(
+            "SELECT i.batch_id, i.application_id, b.actor_kind, b.actor_id
+             FROM batch_items i JOIN batches b ON b.id = i.batch_id
+             WHERE i.result IS NULL ORDER BY i.batch_id, i.application_id LIMIT $1",
+        );
+        let rows = self.rows(select.bind(row::at_most(limit))).await?;
+        rows.iter()
+            .map(|row| Ok((BatchId(row.try_get("batch_id")?), row::application_id(row)?, row::actor(row)?)))
+            .collect()
+    }
+
+    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()> {
+        let update = query(
+            "UPDATE batch_items i SET result = w.result
+             FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w(batch_id, application_id, result)
+             WHERE i.batch_id = w.batch_id AND i.application_id = w.application_id",
+        )
+        .bind(items.iter().map(|(batch, _, _)| batch.0).collect::<Vec<_>>())
+        .bind(items.iter().map(|(_, application, _)| application.0).collect::<Vec<_>>())
+        .bind(items.iter().map(|(_, _, result)| result.as_str()).collect::<Vec<_>>());
+        self.execute(update).await?;
+        Ok(())
+    }
+
+    async fn write_figures(&self) -> Result<Option<(u64, u64)>> {
+        let select = query(
+            "SELECT (pg_current_wal_lsn() - '0/0')::bigint AS bytes, xact_commit AS commits
+             FROM pg_stat_database WHERE datname = current_database()",
+        );
+        let row = self.row(select).await?;
+        row.map(|row| Ok((row::count(&row, "bytes")?, row::count(&row, "commits")?))).transpose()
+    }
+}
+
+fn cap() -> i64 {
+    i64::try_from(COUNT_CAP).unwrap_or(i64::MAX)
+}
+
+fn key(row: &PgRow) -> Result<ApiKeyRecord> {
+    Ok(ApiKeyRecord {
+        id: row.try_get("id")?,
+        digest: row.try_get("digest")?,
+        name: row.try_get("name")?,
+        owner: row.try_get("owner")?,
+        scopes: row.try_get("scopes")?,
+        created_at: row.try_get::<DateTime<Utc>, _>("created_at")?,
+        revoked_at: row.try_get("revoked_at")?,
+    })
+}

@@ -1,0 +1,83 @@
+//! Reading reviews; every change of one goes through a commit.
+
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::{QueryBuilder, Row as _, postgres::PgRow, query};
+use uuid::Uuid;
+
+use super::{PostgresStore, row};
+use crate::{
+    domain::{
+        ids::{ApplicationId, ReviewId},
+        review::Review,
+    },
+    store::{
+        Result, Reviews,
+        rows::{after, cursor, cursor_key, listed},
+        types::{Listed, Page, ReviewFilter},
+    },
+};
+
+#[async_trait]
+impl Reviews for PostgresStore {
+    async fn review(&self, id: ReviewId) -> Result<Option<Review>> {
+        let row = self.row(query("SELECT document FROM reviews WHERE id = $1").bind(id.0)).await?;
+        row.map(|row| review(&row)).transpose()
+    }
+
+    async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>> {
+        let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE true");
+        if let Some(state) = filter.state {
+            select.push(" AND state = ").push_bind(state.as_str());
+        }
+        if let Some(authority) = &filter.authority {
+            select.push(" AND authority = ").push_bind(authority.clone());
+        }
+        if let Some([due_at, id]) = after(page)? {
+            let due_at = if due_at.is_empty() { None } else { Some(cursor_key::<DateTime<Utc>>(&due_at)?) };
+            select.push(" AND (due_at, id) > (coalesce(").push_bind(due_at).push(", 'infinity'), ");
+            select.push_bind(cursor_key::<Uuid>(&id)?).push(")");
+        }
+        select.push(" ORDER BY due_at, id LIMIT ").push_bind(row::limit(page.limit));
+        let items = self.rows(select.build()).await?.iter().map(review).collect::<Result<Vec<_>>>()?;
+        Ok(listed(items, page, |last| {
+            let due_at = last.due_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)).unwrap_or_default();
+            cursor([&due_at, &last.id.to_string()])
+        }))
+    }
+
+    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>> {
+        let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE state = 'open' AND NOT supervisor_only");
+        if let Some(authority) = authority {
+            select.push(" AND authority = ").push_bind(authority.to_owned());
+        }
+        select.push(" ORDER BY priority DESC, due_at, id LIMIT ").push_bind(row::at_most(limit));
+        self.rows(select.build()).await?.iter().map(review).collect()
+    }
+
+    async fn claims_of(&self, reviewer: &str) -> Result<u64> {
+        let select = query(
+            "SELECT count(*) FROM reviews WHERE state = 'claimed' AND reviewer = $1 AND lease_expires_at > now()",
+        );
+        self.row(select.bind(reviewer)).await?.map_or(Ok(0), |row| row::count(&row, "count"))
+    }
+
+    async fn lapsed_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>> {
+        let select = query(
+            "SELECT application_id FROM reviews WHERE state = 'claimed' AND lease_expires_at <= now()
+             ORDER BY lease_expires_at LIMIT $1",
+        );
+        self.ids(select.bind(row::at_most(limit))).await
+    }
+
+    async fn effective_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>> {
+        let select = query(
+            "SELECT application_id FROM reviews WHERE takes_effect_at <= now() ORDER BY takes_effect_at LIMIT $1",
+        );
+        self.ids(select.bind(row::at_most(limit))).await
+    }
+}
+
+fn review(row: &PgRow) -> Result<Review> {
+    row::parse("review", row.try_get("document")?)
+}

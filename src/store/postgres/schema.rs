@@ -1,0 +1,92 @@
+//! The schema: its migrations, and what the program refuses to work with.
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection, Row as _,
+    migrate::{Migrate as _, MigrateError},
+};
+
+use super::{PostgresStore, address};
+use crate::store::{
+    Result, StoreError,
+    migrate::{self, Standing, migrations, migrator, standing},
+};
+
+/// Every migration, oldest first.
+pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
+    "20261101000000_create_applications.sql",
+    "20261101000100_create_audit.sql",
+    "20261101000200_create_reviews.sql",
+    "20261101000300_create_operations.sql",
+);
+
+/// The oldest server with everything that the statements use.
+const OLDEST_SERVER: i32 = 140_000;
+
+impl PostgresStore {
+    /// Brings the schema of the database at `url` up to the program's. Several at once wait for each other.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] when the database is newer than the program, or was migrated with other texts.
+    pub async fn migrate(url: &str) -> Result<()> {
+        let mut connection = address(url)?.connect().await?;
+        refuse_unsafe(&mut connection).await?;
+        if let Some(applied) = applied(&mut connection).await? {
+            standing(&migrator(MIGRATIONS), &applied)?;
+        }
+        migrator(MIGRATIONS).run(&mut connection).await.map_err(migration_failed)?;
+        sqlx::query("SELECT prepare_events_partitions(2)").execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
+    }
+}
+
+fn migration_failed(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => StoreError::Schema(other.to_string()),
+    }
+}
+
+/// What was applied; none where nothing ever was. Unlike the migrator it creates no table to find out.
+async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<sqlx::migrate::AppliedMigration>>> {
+    let table = migrator(MIGRATIONS).table_name;
+    let known: bool =
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&*table).fetch_one(&mut *connection).await?;
+    if !known {
+        return Ok(None);
+    }
+    Ok(Some(connection.list_applied_migrations(&table).await.map_err(migration_failed)?))
+}
+
+/// Refuses a server that does not keep what it acknowledged, or that is too old.
+pub(super) async fn refuse_unsafe(connection: &mut PgConnection) -> Result<()> {
+    let row = sqlx::query(
+        "SELECT current_setting('fsync'), current_setting('synchronous_commit'),
+                current_setting('server_version_num')::integer, current_setting('server_version')",
+    )
+    .fetch_one(connection)
+    .await?;
+    for (setting, value) in [("fsync", row.try_get::<String, _>(0)?), ("synchronous_commit", row.try_get(1)?)] {
+        if value == "off" {
+            return Err(StoreError::Unsafe(format!(
+                "the PostgreSQL server has `{setting} = off`, so that an acknowledged application could be lost: set it to `on`"
+            )));
+        }
+    }
+    if row.try_get::<i32, _>(2)? < OLDEST_SERVER {
+        return Err(StoreError::Unusable(format!(
+            "the server is PostgreSQL `{}`, and 14 is the oldest that works: use a newer one",
+            row.try_get::<String, _>(3)?
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a schema that is older, newer or another than the program's.
+pub(super) async fn refuse_other(connection: &mut PgConnection) -> Result<()> {
+    let applied = applied(connection).await?.unwrap_or_default();
+    match standing(&migrator(MIGRATIONS), &applied)? {
+        Standing::Current => Ok(()),
+        Standing::Empty | Standing::Behind => Err(migrate::behind()),
+    }
+}

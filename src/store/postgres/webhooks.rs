@@ -1,0 +1,148 @@
+//! The webhook outbox.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{QueryBuilder, Row as _, postgres::PgRow, query};
+use uuid::Uuid;
+
+use super::{PostgresStore, row};
+use crate::{
+    domain::ids::WebhookId,
+    store::{
+        Result, Webhooks,
+        rows::{after, cursor, cursor_key, listed},
+        types::{DueWebhook, Listed, Page, WebhookRecord, WebhookResult},
+    },
+};
+
+const CLAIM: &str = "
+WITH due AS (
+    SELECT w.id FROM webhooks w
+    WHERE NOT w.dead AND w.due_at <= now() AND (w.held_until IS NULL OR w.held_until <= now())
+        AND NOT EXISTS (
+            SELECT FROM webhooks o WHERE o.application_id = w.application_id AND o.seq < w.seq AND NOT o.dead)
+    ORDER BY w.due_at, w.seq LIMIT $1 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE webhooks w SET held_until = now() + make_interval(secs => $2) FROM due WHERE w.id = due.id
+    RETURNING w.id, w.application_id, w.url, w.document, w.created_at, w.attempts, w.seq
+)
+SELECT c.*, p.key_id, p.wrapped_key, p.ciphertext
+FROM claimed c JOIN applicants p ON p.application_id = c.application_id
+ORDER BY c.seq";
+
+/// What waits behind a webhook that is tried again later waits as long: it would be met by every claim otherwise.
+const RETRY: &str = "
+WITH failed AS (
+    SELECT w.application_id, w.seq, f.id, f.at, f.error
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::text[]) AS f(id, at, error) JOIN webhooks w USING (id)
+)
+UPDATE webhooks w SET
+    due_at = CASE WHEN w.id = f.id THEN f.at ELSE greatest(w.due_at, f.at) END,
+    held_until = CASE WHEN w.id = f.id THEN NULL ELSE w.held_until END,
+    attempts = CASE WHEN w.id = f.id THEN w.attempts + 1 ELSE w.attempts END,
+    last_error = CASE WHEN w.id = f.id THEN f.error ELSE w.last_error END
+FROM failed f
+WHERE w.application_id = f.application_id AND w.seq >= f.seq AND NOT w.dead";
+
+#[async_trait]
+impl Webhooks for PostgresStore {
+    async fn claim_webhooks(&self, limit: usize, hold: Duration) -> Result<Vec<DueWebhook>> {
+        let claim = query(CLAIM).bind(row::at_most(limit)).bind(hold.as_secs_f64());
+        let rows = self.rows(claim).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DueWebhook {
+                    id: WebhookId(row.try_get("id")?),
+                    url: row.try_get("url")?,
+                    application: row::application(row)?,
+                    applicant: row::sealed(row)?,
+                    created_at: row.try_get("created_at")?,
+                    attempts: row::unsigned(row, "attempts")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn settle_webhooks(&self, results: &[(WebhookId, WebhookResult)]) -> Result<()> {
+        let mut delivered: Vec<Uuid> = Vec::new();
+        let (mut failed, mut again_at, mut failed_why): (Vec<Uuid>, Vec<DateTime<Utc>>, Vec<&str>) = Default::default();
+        let (mut dead, mut dead_why): (Vec<Uuid>, Vec<&str>) = Default::default();
+        for (id, result) in results {
+            match result {
+                WebhookResult::Delivered => delivered.push(id.0),
+                WebhookResult::Retry { at, error } => {
+                    failed.push(id.0);
+                    again_at.push(*at);
+                    failed_why.push(error);
+                }
+                WebhookResult::Dead { error } => {
+                    dead.push(id.0);
+                    dead_why.push(error);
+                }
+            }
+        }
+        if !delivered.is_empty() {
+            self.execute(query("DELETE FROM webhooks WHERE id = ANY($1)").bind(delivered)).await?;
+        }
+        if !failed.is_empty() {
+            self.execute(query(RETRY).bind(failed).bind(again_at).bind(failed_why)).await?;
+        }
+        if !dead.is_empty() {
+            let bury = query(
+                "UPDATE webhooks w SET dead = true, held_until = NULL, attempts = w.attempts + 1, last_error = f.error
+                 FROM unnest($1::uuid[], $2::text[]) AS f(id, error) WHERE w.id = f.id",
+            );
+            self.execute(bury.bind(dead).bind(dead_why)).await?;
+        }
+        Ok(())
+    }
+
+    async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>> {
+        let mut select = QueryBuilder::new(
+            "SELECT id, application_id, url, dead, attempts, due_at, last_error, created_at FROM webhooks WHERE true",
+        );
+        match dead {
+            Some(true) => _ = select.push(" AND dead"),
+            Some(false) => _ = select.push(" AND NOT dead"),
+            None => {}
+        }
+        if let Some([id]) = after(page)? {
+            select.push(" AND id > ").push_bind(cursor_key::<Uuid>(&id)?);
+        }
+        select.push(" ORDER BY id LIMIT ").push_bind(row::limit(page.limit));
+        let items = self.rows(select.build()).await?.iter().map(record).collect::<Result<Vec<_>>>()?;
+        Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
+    }
+
+    async fn replay_webhook(&self, id: WebhookId) -> Result<bool> {
+        let replay = query(
+            "UPDATE webhooks SET dead = false, attempts = 0, due_at = now(), held_until = NULL WHERE id = $1 AND dead",
+        );
+        Ok(self.execute(replay.bind(id.0)).await? > 0)
+    }
+
+    async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let select = query(
+            "SELECT greatest(due_at, held_until) AS due FROM webhooks w
+             WHERE NOT dead AND NOT EXISTS (
+                SELECT FROM webhooks o WHERE o.application_id = w.application_id AND o.seq < w.seq AND NOT o.dead)
+             ORDER BY due_at, seq LIMIT 1",
+        );
+        self.row(select).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+}
+
+fn record(row: &PgRow) -> Result<WebhookRecord> {
+    Ok(WebhookRecord {
+        id: WebhookId(row.try_get("id")?),
+        application_id: row::application_id(row)?,
+        url: row.try_get("url")?,
+        dead: row.try_get("dead")?,
+        attempts: row::unsigned(row, "attempts")?,
+        due_at: row.try_get("due_at")?,
+        last_error: row.try_get("last_error")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
