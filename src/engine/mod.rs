@@ -11,6 +11,8 @@ pub mod claim;
 pub mod clock;
 pub mod commit;
 pub mod dispatch;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod lease;
 pub mod places;
 pub mod planner;

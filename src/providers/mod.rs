@@ -11,6 +11,7 @@ pub mod guard;
 pub mod http;
 pub mod mail;
 pub mod noop;
+pub mod operations_mail;
 mod ports;
 mod sample;
 pub mod simulator;

@@ -1,5 +1,6 @@
 //! Reconcilers: each takes no input, runs on a clock and on a signal, is idempotent, and has a file of its own.
 
+pub mod alerts;
 pub mod batches;
 pub mod calendar;
 pub mod checkpoints;

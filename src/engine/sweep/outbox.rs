@@ -211,3 +211,5 @@ impl Body {
     }
 }
 
+#[cfg(test)]
+mod tests;
