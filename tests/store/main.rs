@@ -1,0 +1,68 @@
+//! The store's conformance suite: every case runs on SQLite and on PostgreSQL, each on a fresh database.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "modules of a test binary have no outside")]
+
+#[path = "../it/support/database.rs"]
+mod database;
+#[path = "../it/support/scratch.rs"]
+#[expect(dead_code, reason = "shared with the tests of the program")]
+mod scratch;
+
+mod admission;
+mod auditing;
+mod claiming;
+mod committing;
+mod deadlines;
+mod make;
+mod operating;
+mod outage;
+mod outbox;
+mod reading;
+mod rescuing;
+mod reviewing;
+mod schema;
+mod site;
+
+/// Runs each case on both databases.
+macro_rules! conformance {
+    ($($module:ident: $($case:ident),+;)+) => {
+        mod sqlite { $(mod $module { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$module::$case(crate::site::Site::sqlite().await).await;
+            }
+        )+ })+ }
+        mod postgres { $(mod $module { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$module::$case(crate::site::Site::postgres().await).await;
+            }
+        )+ })+ }
+    };
+}
+
+conformance! {
+    admission: stores_everything_at_once, a_repeated_request_is_replayed, a_key_with_another_body_is_refused, keys_belong_to_owners,
+        a_second_open_application_is_refused, duplicates_within_a_batch, concurrent_requests_with_one_key,
+        concurrent_requests_of_one_holder, concurrent_batches_in_any_order;
+    claiming: most_urgent_first, takes_only_what_is_wanted_due_and_free, concurrent_claims_share_nothing, an_idle_claim_writes_nothing,
+        released_jobs_are_due_again, only_the_holder_releases, suspects_run_alone, says_when_the_next_is_due;
+    committing: everything_or_nothing, jobs_are_written_as_differences, a_review_goes_with_its_application,
+        a_new_licence_supersedes_the_former, what_is_appended_keeps_its_order, counters_are_a_real_count,
+        concurrent_commits_follow_each_other, plans_see_what_exists_once, a_plan_keeps_to_what_it_holds, an_empty_plan_writes_nothing,
+        two_writes_of_one_application_count_as_one, an_old_holder_writes_nothing;
+    rescuing: frees_what_dead_processes_held, leaves_the_living_alone, frees_jobs_of_forgotten_processes, processes_come_and_go;
+    deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach;
+    reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,
+        finds_decisions_that_take_effect;
+    outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
+        a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
+    operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, batches_go_item_by_item,
+        workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever;
+    auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
+        heads_of_a_span, checkpoints_are_taken_once;
+    reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
+        licences_of_a_holder;
+    outage: an_unreachable_database_is_unavailable_and_comes_back;
+    schema: migrating_again_changes_nothing, a_newer_schema_is_refused, an_unmigrated_server_is_refused;
+}

@@ -1,0 +1,159 @@
+use chrono::{DateTime, Duration, Utc};
+use greenlane::{
+    domain::{
+        ids::{ApplicationId, ReviewId},
+        review::{Review, ReviewState},
+    },
+    store::types::{Page, ReviewFilter},
+};
+
+use crate::{make, site::Site};
+
+pub async fn lists_by_time_left(site: Site) {
+    let now = site.now().await.unwrap();
+    let due =
+        [None, Some(now + Duration::hours(2)), Some(now - Duration::hours(1)), Some(now + Duration::hours(2)), None];
+    let mut ids = Vec::new();
+    for due in due {
+        ids.push(open(&site, |review| review.due_at = due).await.id);
+    }
+    let expected = [2, 1, 3, 0, 4].map(|n| ids[n]);
+    assert_eq!(listed(&site, &ReviewFilter::default(), 50).await, expected);
+    for limit in [1, 2, 3, 4, 5] {
+        assert_eq!(listed(&site, &ReviewFilter::default(), limit).await, expected, "in pages of {limit}");
+    }
+    let backlog = site.backlog().await.unwrap();
+    assert_eq!((backlog.open, backlog.claimed, backlog.next_due), (5, 0, Some(now - Duration::hours(1))));
+}
+
+pub async fn filters_and_pages(site: Site) {
+    let now = site.now().await.unwrap();
+    let here = open(&site, |_| {}).await;
+    let there = open(&site, |review| review.authority = Some("京A".to_owned())).await;
+    let claimed = open(&site, |review| make::lease(review, "li", now + Duration::minutes(5))).await;
+    let decided = open(&site, |review| make::decide(review, now, true)).await;
+    let withdrawn = open(&site, |review| review.state = ReviewState::Withdrawn).await;
+    let of = |state, authority: Option<&str>| ReviewFilter { state, authority: authority.map(str::to_owned) };
+    let cases = [
+        (of(Some(ReviewState::Open), None), vec![here.id, there.id]),
+        (of(Some(ReviewState::Open), Some("京A")), vec![there.id]),
+        (of(Some(ReviewState::Claimed), None), vec![claimed.id]),
+        (of(Some(ReviewState::Decided), Some("蒙C")), vec![decided.id]),
+        (of(Some(ReviewState::Withdrawn), None), vec![withdrawn.id]),
+        (of(None, Some("蒙C")), vec![here.id, claimed.id, decided.id, withdrawn.id]),
+        (of(None, Some("沪A")), vec![]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(listed(&site, &filter, 2).await, expected, "{filter:?}");
+    }
+    assert!(site.review(ReviewId::new()).await.unwrap().is_none());
+    let backlog = site.backlog().await.unwrap();
+    assert_eq!((backlog.open, backlog.claimed), (2, 1));
+}
+
+pub async fn hands_out_the_most_urgent(site: Site) {
+    let now = site.now().await.unwrap();
+    let late = Some(now + Duration::hours(3));
+    let soon = Some(now + Duration::hours(1));
+    let second = open(&site, |review| review.due_at = soon).await;
+    let third = open(&site, |review| review.due_at = late).await;
+    let last = open(&site, |review| review.due_at = None).await;
+    let first = open(&site, |review| (review.due_at, review.priority) = (late, 5)).await;
+    let elsewhere = open(&site, |review| (review.authority, review.priority) = (Some("京A".to_owned()), -1)).await;
+    open(&site, |review| (review.supervisor_only, review.priority) = (true, 9)).await;
+    open(&site, |review| make::lease(review, "li", now + Duration::hours(1))).await;
+    let all = [&first, &second, &third, &last, &elsewhere].map(|review| review.id);
+    assert_eq!(ids(&site.claimable(None, 10).await.unwrap()), all);
+    assert_eq!(ids(&site.claimable(None, 2).await.unwrap()), all[..2]);
+    assert_eq!(site.claimable(Some("京A"), 10).await.unwrap(), [elsewhere]);
+    assert_eq!(site.claimable(Some("沪A"), 10).await.unwrap(), []);
+}
+
+pub async fn counts_leases_that_hold(site: Site) {
+    let now = site.now().await.unwrap();
+    for (reviewer, minutes) in [("li", 5), ("li", 1), ("li", -1), ("wang", 5)] {
+        open(&site, |review| make::lease(review, reviewer, now + Duration::minutes(minutes))).await;
+    }
+    open(&site, |review| {
+        make::lease(review, "li", now + Duration::minutes(5));
+        make::decide(review, now, true);
+    })
+    .await;
+    assert_eq!(site.claims_of("li").await.unwrap(), 2);
+    assert_eq!(site.claims_of("wang").await.unwrap(), 1);
+    assert_eq!(site.claims_of("nobody").await.unwrap(), 0);
+}
+
+pub async fn finds_lapsed_leases(site: Site) {
+    let now = site.now().await.unwrap();
+    let lapsed = open(&site, |review| make::lease(review, "li", now - Duration::minutes(1))).await;
+    let longer = open(&site, |review| make::lease(review, "li", now - Duration::minutes(2))).await;
+    open(&site, |review| make::lease(review, "li", now + Duration::minutes(1))).await;
+    open(&site, |review| {
+        make::lease(review, "li", now - Duration::minutes(1));
+        make::decide(review, now, true);
+    })
+    .await;
+    assert_eq!(
+        sorted(site.lapsed_reviews(10).await.unwrap()),
+        sorted(vec![lapsed.application_id, longer.application_id])
+    );
+    assert_eq!(site.lapsed_reviews(1).await.unwrap().len(), 1);
+    site.change(&[lapsed.application_id, longer.application_id], |write| {
+        let review = write.after.review.as_mut().unwrap();
+        review.state = ReviewState::Open;
+        review.lease = None;
+    })
+    .await;
+    assert_eq!(site.lapsed_reviews(10).await.unwrap(), []);
+}
+
+pub async fn finds_decisions_that_take_effect(site: Site) {
+    let now = site.now().await.unwrap();
+    let due = open(&site, |review| make::decide(review, now - Duration::seconds(1), false)).await;
+    open(&site, |review| make::decide(review, now + Duration::minutes(1), false)).await;
+    open(&site, |review| make::decide(review, now - Duration::seconds(1), true)).await;
+    open(&site, |review| {
+        make::decide(review, now - Duration::seconds(1), false);
+        review.state = ReviewState::Withdrawn;
+    })
+    .await;
+    assert_eq!(site.effective_reviews(10).await.unwrap(), [due.application_id]);
+}
+
+/// A review as `change` makes it, of an application of its own.
+async fn open(site: &Site, change: impl FnOnce(&mut Review) + Send) -> Review {
+    let id = site.admit_many(1).await[0];
+    let due: DateTime<Utc> = make::at("2026-11-23T09:00:00Z");
+    let mut review = make::review(id, Some(due));
+    change(&mut review);
+    site.change(&[id], |write| {
+        write.after.application.review_id = Some(review.id);
+        write.after.review = Some(review.clone());
+    })
+    .await;
+    review
+}
+
+async fn listed(site: &Site, filter: &ReviewFilter, limit: usize) -> Vec<ReviewId> {
+    let mut page = Page { limit, after: None };
+    let mut all = Vec::new();
+    loop {
+        let listed = site.reviews(filter, &page).await.unwrap();
+        assert!(listed.items.len() <= limit);
+        all.extend(ids(&listed.items));
+        match listed.next {
+            Some(next) => page.after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+fn ids(reviews: &[Review]) -> Vec<ReviewId> {
+    reviews.iter().map(|review| review.id).collect()
+}
+
+fn sorted(mut ids: Vec<ApplicationId>) -> Vec<ApplicationId> {
+    ids.sort();
+    ids
+}
