@@ -91,6 +91,8 @@ pub enum ReviewAct {
     Claim {
         /// Who.
         reviewer: String,
+        /// Whether that is a supervisor, who may take what was escalated.
+        supervisor: bool,
         /// SHA-256 (hex) of the new lease token.
         token_hash: String,
     },
@@ -202,5 +204,5 @@ impl Refusal {
 
 /// The failure that a quarantined job leaves behind.
 pub fn quarantine_failure(at: DateTime<Utc>) -> Failure {
-    Failure::new("process_killed", format!("its process died three times while it ran, last found at {}", at.to_rfc3339()))
+    Failure::new("process_killed", format!("its process died again and again while it ran, last found at {}", at.to_rfc3339()))
 }

@@ -28,20 +28,26 @@ impl Draft<'_> {
         match self.compute(started_at) {
             Ok(deadline) => {
                 let data = json!({ "due_at": deadline.due_at, "calendar": deadline.calendar });
-                let due_at = deadline.due_at;
-                self.app().deadline = Some(deadline);
-                if let Some(review) = &mut self.plan.after.review {
-                    review.due_at = due_at;
-                }
+                self.put_deadline(deadline);
                 self.system_event(EventType::DeadlineSet, data);
             }
             Err(missing) => {
                 let calendar = self.cx.calendar.version().to_owned();
-                self.app().deadline = Some(Deadline { started_at, due_at: None, checks: Vec::new(), passed: 0, calendar });
-                self.system_event(EventType::DeadlineSet, json!({ "problem": "calendar_missing", "year": missing.year }));
+                self.put_deadline(Deadline { started_at, due_at: None, checks: Vec::new(), passed: 0, calendar });
+                self.system_event(
+                    EventType::DeadlineSet,
+                    json!({ "problem": "calendar_missing", "year": missing.year }),
+                );
                 self.alert(AlertKind::CalendarMissing);
             }
         }
+    }
+
+    fn put_deadline(&mut self, deadline: Deadline) {
+        if let Some(review) = &mut self.plan.after.review {
+            review.due_at = deadline.due_at;
+        }
+        self.app().deadline = Some(deadline);
     }
 
     fn compute(&mut self, started_at: DateTime<Utc>) -> Result<Deadline, CalendarMissing> {
@@ -67,10 +73,12 @@ impl Draft<'_> {
         deadline.passed = deadline.checks.iter().take_while(|at| **at <= now).count();
         let steps = i16::try_from(deadline.passed - before).unwrap_or(1);
         let (breached, due_at, passed) = (deadline.is_breached(), deadline.due_at, deadline.passed);
-        app.priority = app.priority.saturating_add(steps.saturating_mul(PRIORITY_STEP));
+        let gain = steps.saturating_mul(PRIORITY_STEP);
+        app.priority = app.priority.saturating_add(gain);
         let priority = app.priority;
         if let Some(review) = &mut self.plan.after.review {
-            review.priority = priority;
+            // Added, because an escalated review is ahead of its application.
+            review.priority = review.priority.saturating_add(gain);
         }
         for job in &mut self.plan.after.jobs {
             job.priority = priority;

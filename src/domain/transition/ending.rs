@@ -57,7 +57,10 @@ impl Draft<'_> {
         app.outcome = Some(outcome);
         app.decided_at = Some(now);
         app.waiting = None;
-        app.notices = channels.iter().map(|&channel| Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: fence }).collect();
+        app.notices = channels
+            .iter()
+            .map(|&channel| Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: fence })
+            .collect();
         let priority = app.priority;
         for &channel in channels {
             self.plan.after.put_job(Job::due(Slot::of(channel), stage, now, fence, priority));

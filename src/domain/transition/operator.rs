@@ -27,7 +27,11 @@ impl Draft<'_> {
             _ if !stalled => Err(Refusal::NotStalled),
             OperatorAct::Retry => self.resume(actor),
             OperatorAct::Reject { reason } => {
-                let code = if is_manual_face(self.app()) { OutcomeCode::FaceNotVerified } else { OutcomeCode::RejectedByOperator };
+                let code = if is_manual_face(self.app()) {
+                    OutcomeCode::FaceNotVerified
+                } else {
+                    OutcomeCode::RejectedByOperator
+                };
                 self.end_rejected(actor, Rejection::new(code, reason));
                 Ok(())
             }

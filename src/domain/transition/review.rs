@@ -1,6 +1,5 @@
 //! What happens to a photo review.
 
-use chrono::DateTime;
 use serde_json::json;
 
 use crate::domain::{
@@ -23,15 +22,22 @@ impl Draft<'_> {
     pub(super) fn review(&mut self, id: ReviewId, act: ReviewAct) -> Result<(), Refusal> {
         let review = self.plan.after.review.clone().filter(|review| review.id == id).ok_or(Refusal::NoSuchReview)?;
         match act {
-            ReviewAct::Claim { reviewer, token_hash } => self.claim(review, reviewer, token_hash),
+            ReviewAct::Claim { reviewer, supervisor, token_hash } => {
+                self.claim(review, reviewer, supervisor, token_hash)
+            }
             ReviewAct::Heartbeat { token_hash } => {
                 let review = self.held(review, &token_hash)?;
-                self.lease(review, token_hash)
+                let by = holder(&review);
+                self.lease(review, by, token_hash)
             }
             ReviewAct::Release { token_hash, reason } => {
                 let review = self.held(review, &token_hash)?;
                 let by = holder(&review);
-                self.event(EventType::ReviewReleased, reviewer(&by), json!({ "review_id": review.id, "reason": reason }));
+                self.event(
+                    EventType::ReviewReleased,
+                    reviewer(&by),
+                    json!({ "review_id": review.id, "reason": reason }),
+                );
                 self.put(Review { state: ReviewState::Open, lease: None, ..review })
             }
             ReviewAct::Escalate { token_hash } => {
@@ -43,7 +49,8 @@ impl Draft<'_> {
             }
             ReviewAct::Decide { token_hash, verdict, reasons, evidence_hash, undo } => {
                 if let Some(decision) = &review.decision {
-                    let same = decision.token_hash == token_hash && decision.verdict == verdict && decision.reasons == reasons;
+                    let same =
+                        decision.token_hash == token_hash && decision.verdict == verdict && decision.reasons == reasons;
                     return Err(if same { Refusal::Nothing } else { Refusal::ReviewDecided });
                 }
                 let review = self.held(review, &token_hash)?;
@@ -65,40 +72,34 @@ impl Draft<'_> {
         }
     }
 
-    fn claim(&mut self, review: Review, by: String, token_hash: String) -> Result<(), Refusal> {
-        let lapsed = review.lease.as_ref().is_some_and(|lease| lease.expires_at <= self.cx.now);
-        match review.state {
-            ReviewState::Open => {}
-            ReviewState::Claimed if lapsed => {}
-            _ => return Err(Refusal::AlreadyClaimed),
+    fn claim(&mut self, review: Review, by: String, supervisor: bool, token_hash: String) -> Result<(), Refusal> {
+        let lapsed = self.has_lapsed(&review);
+        if review.state != ReviewState::Open && !lapsed {
+            return Err(Refusal::AlreadyClaimed);
         }
-        if review.supervisor_only {
+        if review.supervisor_only && !supervisor {
             return Err(Refusal::SupervisorOnly);
         }
         if self.app().reviewed_by.contains(&by) {
             return Err(Refusal::ConflictOfInterest);
         }
+        let review = if lapsed { self.lapse(review) } else { review };
         self.event(EventType::ReviewClaimed, reviewer(&by), json!({ "review_id": review.id }));
-        let lapsed_leases = review.lapsed_leases + u32::from(lapsed);
-        let lease = Some(ReviewLease { reviewer: by, token_hash: String::new(), expires_at: DateTime::UNIX_EPOCH });
-        self.lease(Review { lease, lapsed_leases, ..review }, token_hash)
+        self.lease(review, by, token_hash)
     }
 
-    /// Grants or extends the lease of the reviewer in `review.lease`.
-    fn lease(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
+    /// Grants or extends a lease.
+    fn lease(&mut self, review: Review, reviewer: String, token_hash: String) -> Result<(), Refusal> {
         let expires_at = self.later(self.cx.timing.review_lease);
-        let reviewer = holder(&review);
-        self.put(Review { state: ReviewState::Claimed, lease: Some(ReviewLease { reviewer, token_hash, expires_at }), ..review })
+        self.put(Review {
+            state: ReviewState::Claimed,
+            lease: Some(ReviewLease { reviewer, token_hash, expires_at }),
+            ..review
+        })
     }
 
     fn held(&self, review: Review, token_hash: &str) -> Result<Review, Refusal> {
-        if review.is_held_by(token_hash, self.cx.now) {
-            Ok(review)
-        } else if review.state == ReviewState::Decided {
-            Err(Refusal::ReviewDecided)
-        } else {
-            Err(Refusal::LeaseLost)
-        }
+        if review.is_held_by(token_hash, self.cx.now) { Ok(review) } else { Err(Refusal::LeaseLost) }
     }
 
     fn decide_review(&mut self, review: Review, decision: ReviewDecision) -> Result<(), Refusal> {
@@ -138,34 +139,39 @@ impl Draft<'_> {
     }
 
     fn undo(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
-        let undoable = review
-            .decision
-            .as_ref()
-            .filter(|decision| !decision.effective && decision.takes_effect_at > self.cx.now)
-            .ok_or(if review.decision.is_some() { Refusal::ReviewDecided } else { Refusal::LeaseLost })?;
-        if undoable.token_hash != token_hash {
+        let Some(decision) = pending(&review).filter(|decision| decision.takes_effect_at > self.cx.now) else {
+            return Err(if review.decision.is_some() { Refusal::ReviewDecided } else { Refusal::LeaseLost });
+        };
+        if decision.token_hash != token_hash {
             return Err(Refusal::LeaseLost);
         }
-        let by = undoable.reviewer.clone();
+        let by = decision.reviewer.clone();
         self.event(EventType::ReviewUndone, reviewer(&by), json!({ "review_id": review.id }));
-        let lease = Some(ReviewLease { reviewer: by, token_hash: String::new(), expires_at: DateTime::UNIX_EPOCH });
-        self.lease(Review { decision: None, lease, ..review }, token_hash)
+        self.lease(Review { decision: None, ..review }, by, token_hash)
     }
 
     pub(super) fn review_clock(&mut self) -> Result<(), Refusal> {
         let review = self.plan.after.review.clone().ok_or(Refusal::Nothing)?;
-        let now = self.cx.now;
-        if review.decision.as_ref().is_some_and(|decision| !decision.effective && decision.takes_effect_at <= now) {
+        if pending(&review).is_some_and(|decision| decision.takes_effect_at <= self.cx.now) {
             return self.take_effect();
         }
-        let lapsed = review.state == ReviewState::Claimed && review.lease.as_ref().is_some_and(|lease| lease.expires_at <= now);
-        if !lapsed {
+        if !self.has_lapsed(&review) {
             return Err(Refusal::Nothing);
         }
+        let review = self.lapse(review);
+        self.put(review)
+    }
+
+    fn has_lapsed(&self, review: &Review) -> bool {
+        review.state == ReviewState::Claimed
+            && review.lease.as_ref().is_some_and(|lease| lease.expires_at <= self.cx.now)
+    }
+
+    /// A lease that lapsed is counted and returns the task; it is never a failed attempt.
+    fn lapse(&mut self, review: Review) -> Review {
         let by = holder(&review);
         self.system_event(EventType::ReviewLeaseLapsed, json!({ "review_id": review.id, "reviewer": by }));
-        let lapsed_leases = review.lapsed_leases + 1;
-        self.put(Review { state: ReviewState::Open, lease: None, lapsed_leases, ..review })
+        Review { state: ReviewState::Open, lease: None, lapsed_leases: review.lapsed_leases + 1, ..review }
     }
 
     /// The application ends without the reviewer.
@@ -183,6 +189,11 @@ impl Draft<'_> {
         self.plan.after.review = Some(review);
         Ok(())
     }
+}
+
+/// The decision that waits for the end of its undo window. A cancelled application's review has none any more.
+fn pending(review: &Review) -> Option<&ReviewDecision> {
+    review.decision.as_ref().filter(|decision| review.state == ReviewState::Decided && !decision.effective)
 }
 
 fn holder(review: &Review) -> String {

@@ -20,6 +20,9 @@ use crate::domain::{
 
 use super::Draft;
 
+/// The error code of an answer that no workflow expects: a defect, which an operator gets to see.
+const UNKNOWN_OUTCOME: &str = "unknown_outcome";
+
 impl Draft<'_> {
     pub(super) fn ran(&mut self, slot: Slot, fence: i64, decision: Decision) -> Result<(), Refusal> {
         let job = self
@@ -29,8 +32,13 @@ impl Draft<'_> {
             .filter(|job| job.fence == fence && job.lease.is_some())
             .cloned()
             .ok_or(Refusal::Fenced)?;
-        let was_waiting = self.app().waiting.take();
+        let was_waiting = self.app().waiting.clone();
+        self.settle_waiting(slot);
         match decision {
+            decision if !fits(&job, &decision) => {
+                let detail = format!("stage `{}` gave an answer that is not one of its own", job.stage);
+                self.give_up(&job, Failure::new(UNKNOWN_OUTCOME, detail));
+            }
             Decision::Advance { outcome, finding } => self.advance(&job, outcome, finding),
             Decision::Issue(licence) => {
                 self.app().licence = Some(licence.facts.clone());
@@ -39,17 +47,47 @@ impl Draft<'_> {
                 self.advance(&job, outcome::ISSUED, Finding::Nothing);
             }
             Decision::Sent { message_id } => self.settle_sent(&job, &message_id),
-            Decision::Undeliverable(failure) => self.settle_failed(&job, failure),
+            Decision::Undeliverable(failure) => self.give_up(&job, failure),
             Decision::Wait { until, reason, detail } => self.wait(&job, until, reason, detail, was_waiting),
             Decision::Await(evidence) => self.open_review(evidence),
             Decision::Retry { after, error } => self.retry(&job, after, error),
             Decision::Reject(rejection) => self.end_rejected(Actor::system(), rejection),
-            Decision::Stall(failure) => match slot.channel() {
-                Some(_) => self.settle_failed(&job, failure),
-                None => self.stall(job.stage, failure, job.attempts),
-            },
+            Decision::Stall(failure) => self.give_up(&job, failure),
         }
         Ok(())
+    }
+
+    /// The slot does not wait any more. Two channels share one `waiting`, which tells of the one that waits longest: a
+    /// moment that is yet to come is the other's.
+    fn settle_waiting(&mut self, slot: Slot) {
+        let now = self.cx.now;
+        let app = self.app();
+        if slot.channel().is_none()
+            || app.waiting.as_ref().is_some_and(|waiting| waiting.until.is_none_or(|until| until <= now))
+        {
+            app.waiting = None;
+        }
+    }
+
+    fn wait_for(&mut self, reason: WaitReason, until: DateTime<Utc>, detail: String) {
+        let app = self.app();
+        if app.waiting.as_ref().and_then(|other| other.until).is_none_or(|other| other <= until) {
+            app.waiting = Some(Waiting { reason, until: Some(until), detail });
+        }
+    }
+
+    /// Nothing more is tried in the slot until an operator acts.
+    fn give_up(&mut self, job: &Job, failure: Failure) {
+        let attempts = job.attempts + 1;
+        match job.slot.channel() {
+            None => self.stall(job.stage, failure, attempts),
+            Some(channel) => {
+                if let Some(notice) = self.app().notice_mut(channel) {
+                    notice.attempts = attempts;
+                }
+                self.give_up_notice(channel, failure);
+            }
+        }
     }
 
     /// The stage is done: remember what it found, start the promise's clock where the workflow says so, move on.
@@ -77,8 +115,11 @@ impl Draft<'_> {
             }
             Some(Target::End) => self.end_issued(),
             None => {
-                let detail = format!("stage `{stage}` answered `{outcome}`, which workflow `{}` does not know", self.cx.workflow.id());
-                self.stall(stage, Failure::new("unknown_outcome", detail), 0);
+                let detail = format!(
+                    "stage `{stage}` answered `{outcome}`, which workflow `{}` does not know",
+                    self.cx.workflow.id()
+                );
+                self.stall(stage, Failure::new(UNKNOWN_OUTCOME, detail), 0);
             }
         }
     }
@@ -100,22 +141,21 @@ impl Draft<'_> {
         if before.is_none_or(|waiting| waiting.reason != reason) {
             self.system_event(EventType::StageWaiting, json!({ "reason": reason, "until": until, "detail": detail }));
         }
-        self.app().waiting = Some(Waiting { reason, until: Some(until), detail });
+        self.wait_for(reason, until, detail);
     }
 
     fn retry(&mut self, job: &Job, after: Option<Duration>, error: Failure) {
         let attempts = job.attempts + 1;
-        let Some(rule) = self.cx.workflow.rule(job.stage) else {
-            return self.stall(job.stage, error, attempts);
+        let Some(rule) = self.cx.workflow.rule(job.stage).filter(|rule| attempts < rule.attempts) else {
+            return self.give_up(job, error);
         };
-        if attempts >= rule.attempts {
-            return match job.slot.channel() {
-                Some(_) => self.settle_failed(job, error),
-                None => self.stall(job.stage, error, attempts),
-            };
-        }
         let id = self.app().id;
-        let unit = jitter_unit(&[id.0.as_bytes(), job.slot.as_str().as_bytes(), job.stage.as_str().as_bytes(), &attempts.to_be_bytes()]);
+        let unit = jitter_unit(&[
+            id.0.as_bytes(),
+            job.slot.as_str().as_bytes(),
+            job.stage.as_str().as_bytes(),
+            &attempts.to_be_bytes(),
+        ]);
         let wait = rule.retry.wait(attempts, unit, self.cx.timing.retry_scale).max(after.unwrap_or_default());
         let until = self.later(wait);
         self.postpone(job, until, attempts);
@@ -126,7 +166,7 @@ impl Draft<'_> {
             EventType::AttemptFailed,
             json!({ "slot": job.slot, "attempt": attempts, "error": error.code, "detail": error.detail, "retry_at": until }),
         );
-        self.app().waiting = Some(Waiting { reason: WaitReason::Retry, until: Some(until), detail: error.detail });
+        self.wait_for(WaitReason::Retry, until, error.detail);
     }
 
     /// Puts the job back into the table.
@@ -141,7 +181,11 @@ impl Draft<'_> {
         app.review_rounds += 1;
         app.review_id = Some(id);
         app.status = Status::InReview;
-        app.waiting = Some(Waiting { reason: WaitReason::Review, until: None, detail: "a reviewer must decide on the photo".to_owned() });
+        app.waiting = Some(Waiting {
+            reason: WaitReason::Review,
+            until: None,
+            detail: "a reviewer must decide on the photo".to_owned(),
+        });
         let review = Review {
             id,
             application_id: app.id,
@@ -170,17 +214,11 @@ impl Draft<'_> {
             notice.attempts = job.attempts + 1;
         }
         self.app().notified_at.get_or_insert(now);
-        self.system_event(EventType::NotificationSent, json!({ "slot": job.slot, "attempts": job.attempts + 1, "message_id": message_id }));
+        self.system_event(
+            EventType::NotificationSent,
+            json!({ "slot": job.slot, "attempts": job.attempts + 1, "message_id": message_id }),
+        );
         self.complete_if_settled();
-    }
-
-    fn settle_failed(&mut self, job: &Job, failure: Failure) {
-        if let Some(channel) = job.slot.channel() {
-            if let Some(notice) = self.app().notice_mut(channel) {
-                notice.attempts = job.attempts + 1;
-            }
-            self.give_up_notice(channel, failure);
-        }
     }
 
     pub(super) fn give_up_notice(&mut self, channel: Channel, failure: Failure) {
@@ -191,10 +229,27 @@ impl Draft<'_> {
             notice.state = NoticeState::Failed;
             attempts = notice.attempts;
         }
-        let data = json!({ "slot": Slot::of(channel), "attempts": attempts, "error": failure.code, "detail": failure.detail });
+        let data =
+            json!({ "slot": Slot::of(channel), "attempts": attempts, "error": failure.code, "detail": failure.detail });
         self.app().last_error = Some(LastError { stage: Stage::Notification, failure, attempts, at: now });
         self.system_event(EventType::NotificationFailed, data);
         self.alert(AlertKind::NotificationFailed);
         self.complete_if_settled();
+    }
+}
+
+/// Whether the decision is one that the job can have: a stage only answers its own outcomes, only generation issues,
+/// and a notification never touches the decision that it tells.
+fn fits(job: &Job, decision: &Decision) -> bool {
+    let main = job.slot == Slot::Main;
+    match decision {
+        Decision::Advance { outcome: answer, .. } => {
+            main && *answer != outcome::ISSUED && job.stage.outcomes().contains(answer)
+        }
+        Decision::Issue(_) => main && job.stage == Stage::Generation,
+        Decision::Await(_) => main && job.stage == Stage::PhotoReview,
+        Decision::Reject(_) => main,
+        Decision::Sent { .. } | Decision::Undeliverable(_) => !main,
+        Decision::Wait { .. } | Decision::Retry { .. } | Decision::Stall(_) => true,
     }
 }
