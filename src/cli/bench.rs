@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use tokio::sync::{Semaphore, broadcast::error::RecvError};
 
@@ -17,11 +18,16 @@ use crate::{
         applicant::{AppUser, FaceToken, FieldError, Mobile, PersonName},
         application::{Kind, Photo, PhotoSource},
         identity::{DocumentNumber, DocumentType, check_digit},
+        ids::ApplicationId,
         personal::{Applicant, Consent},
     },
     engine::admit::{Admittance, NewApplication},
     providers::noop,
-    store::{Ceiling, Store},
+    secrets::ApiKey,
+    store::{
+        Store,
+        types::{ApiKeyRecord, Ceiling},
+    },
 };
 
 use super::{
@@ -95,11 +101,11 @@ impl Bench {
         config.server.bind = Bind::local(0);
         let server = Server::start(&config, &Role::ALL, Some(noop::providers())).await?;
         let store = Arc::clone(&server.engine.shared.store);
+        eprintln!("latency …");
+        let (idle, example) = idle_latency(&server).await?;
         eprintln!("ceiling …");
         let rows = self.applications.max(CEILING_BATCH);
-        let ceiling = store.measure_ceiling(&Ceiling { applications: rows, batch: CEILING_BATCH, writers: 2 }).await?;
-        eprintln!("latency …");
-        let idle = idle_latency(&server).await?;
+        let ceiling = store.measure_ceiling(&row_sizes(store.as_ref(), example, rows).await?).await?;
         eprintln!("throughput …");
         let before = Usage::now(store.as_ref()).await?;
         let elapsed = throughput(&server, self.applications).await?;
@@ -137,7 +143,7 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     for (name, value) in value.as_object().into_iter().flatten() {
         table.add_row([name.clone(), value.to_string()]);
     }
@@ -185,8 +191,9 @@ async fn throughput(server: &Server, count: usize) -> anyhow::Result<Duration> {
 }
 
 /// One application at a time, from the submission's first moment until its completion is durable.
-async fn idle_latency(server: &Server) -> anyhow::Result<Latency> {
+async fn idle_latency(server: &Server) -> anyhow::Result<(Latency, ApplicationId)> {
     let mut samples = Vec::with_capacity(SINGLE);
+    let mut last = None;
     for index in 0..SINGLE {
         let mut changes = server.engine.shared.changes.subscribe();
         let new = sample(20_000_000 + index)?;
@@ -201,15 +208,31 @@ async fn idle_latency(server: &Server) -> anyhow::Result<Latency> {
             }
         }
         samples.push(started.elapsed());
+        last = Some(application.id);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Ok(Latency::of(samples))
+    let last = last.ok_or_else(|| anyhow::anyhow!("nothing was submitted"))?;
+    Ok((Latency::of(samples), last))
+}
+
+/// The ceiling's rows are as large as those of a real application.
+async fn row_sizes(store: &dyn Store, example: ApplicationId, applications: usize) -> anyhow::Result<Ceiling> {
+    let view = store.application(example).await?.ok_or_else(|| anyhow::anyhow!("the example is gone"))?;
+    let events = store.events(example).await?;
+    let event_bytes = events.iter().map(|event| event.data.len() + event.hash.len() + event.prev_hash.len()).sum::<usize>();
+    Ok(Ceiling {
+        applications,
+        batch: CEILING_BATCH,
+        writers: 2,
+        state_bytes: serde_json::to_string(&view.application)?.len(),
+        event_bytes: event_bytes / events.len().max(1),
+    })
 }
 
 /// Single requests by some clients at once, over real HTTP, each answered after its commit.
 async fn http_enqueue(server: &Server) -> anyhow::Result<(f64, Latency)> {
     let address = server.address.ok_or_else(|| anyhow::anyhow!("the benchmark needs the api role"))?;
-    let key = super::key::create(server.engine.shared.store.as_ref(), "bench", "bench", &["applications:write"]).await?;
+    let key = bench_key(server.engine.shared.store.as_ref()).await?;
     let client = reqwest::Client::new();
     let started = Instant::now();
     let clients = (0..CLIENTS).map(|number| {
@@ -238,6 +261,22 @@ async fn http_enqueue(server: &Server) -> anyhow::Result<(f64, Latency)> {
     }
     let rate = samples.len() as f64 / started.elapsed().as_secs_f64();
     Ok((rate, Latency::of(samples)))
+}
+
+/// A key that is revoked by nobody: the measured database is a throw-away one.
+async fn bench_key(store: &dyn Store) -> anyhow::Result<String> {
+    let key = ApiKey::generate();
+    let record = ApiKeyRecord {
+        id: key.id,
+        digest: hex::encode(key.digest),
+        name: "bench".to_owned(),
+        owner: "bench".to_owned(),
+        scopes: vec!["applications:write".to_owned()],
+        created_at: store.now().await?,
+        revoked_at: None,
+    };
+    store.create_key(&record).await?;
+    Ok(key.plain.expose_secret().to_owned())
 }
 
 /// The identity number of the `index`th applicant of this run: 40 years of birth dates, 999 people a day.

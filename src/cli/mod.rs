@@ -1,5 +1,6 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
+pub mod bench;
 pub mod exit;
 pub mod migrate;
 pub mod output;
@@ -31,6 +32,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Apply the migrations that the database of DATABASE_URL lacks
     Migrate,
+    /// Measure throughput and latency on the configured database
+    Bench(bench::Bench),
     /// Look at the workflow files and check them
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
@@ -67,6 +70,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let config = Config::load().map_err(|problems| exit::Refused(problems).lines())?;
     match command {
         Command::Serve(serve) => serve.run(config).await,
+        Command::Bench(bench) => bench.run(config).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Workflow(command) => command.run(&config.workflow.folder),
         Command::Simulate(_) | Command::Secret(_) => Ok(ExitCode::SUCCESS),

@@ -290,7 +290,7 @@ fn birth_date(number: &str) -> Option<NaiveDate> {
 }
 
 /// The check digit over the first 17 digits (GB 11643-1999, ISO 7064 MOD 11-2).
-fn check_digit(digits: &[u8]) -> Option<char> {
+pub fn check_digit(digits: &[u8]) -> Option<char> {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let sum: u32 = WEIGHTS
         .iter()

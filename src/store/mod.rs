@@ -23,7 +23,7 @@ use crate::domain::{
     stage::Stage,
 };
 use types::{
-    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Claimed, ClaimBatch,
+    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch, Claimed,
     DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
     PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
     StoredEvent, Want, WebhookRecord, WebhookResult,
@@ -180,6 +180,9 @@ pub trait Operations: Send + Sync {
     async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()>;
     /// Bytes written to the write-ahead log so far and commits so far, where the database says so (for the benchmark).
     async fn write_figures(&self) -> Result<Option<(u64, u64)>>;
+    /// Writes one state row per application, then [`types::CEILING_STEPS`] times an update of it with an event row, in
+    /// batches, as fast as the database takes them; answers how long that took. Its tables are dropped again.
+    async fn measure_ceiling(&self, ceiling: &Ceiling) -> Result<Duration>;
 }
 
 /// The audit log: append-only, also against the program's own database role.

@@ -6,6 +6,7 @@
 mod admit;
 mod applications;
 mod audit;
+mod ceiling;
 mod codec;
 mod commit;
 mod jobs;

@@ -1,5 +1,7 @@
 //! Keys, queues, figures, alerts, bulk actions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::json;
 use sqlx::{Row as _, query, sqlite::SqliteRow};
@@ -8,7 +10,7 @@ use super::{
     super::{
         Operations, Result,
         rows::COUNT_CAP,
-        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, stamp_opt, texts, to_document},
@@ -309,6 +311,10 @@ impl Operations for SqliteStore {
 
     async fn write_figures(&self) -> Result<Option<(u64, u64)>> {
         Ok(None)
+    }
+
+    async fn measure_ceiling(&self, ceiling: &Ceiling) -> Result<Duration> {
+        self.ceiling(ceiling).await
     }
 }
 
