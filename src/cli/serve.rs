@@ -96,14 +96,15 @@ impl Server {
     /// # Errors
     /// Something that is needed cannot be opened; nothing is left running.
     pub async fn start(config: &Config, roles: &[Role], providers: Option<Providers>) -> anyhow::Result<Self> {
-        let hints = wiring::hints(config)?;
-        let works = roles.contains(&Role::Worker);
+        if providers.is_none() && roles.contains(&Role::Worker) {
+            wiring::require_providers(config)?;
+        }
+        let secrets = wiring::secrets(config)?;
+        let (store, hints) = wiring::store_and_hints(config).await?;
         let providers = match providers {
-            None if works => Some(wiring::providers(config, &hints)?),
+            None if roles.contains(&Role::Worker) => Some(wiring::providers(config, &hints)?),
             other => other,
         };
-        let secrets = wiring::secrets(config)?;
-        let store = wiring::store(config, true).await?;
         let engine = wiring::engine(config, roles, store, secrets, hints).await?;
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers)));

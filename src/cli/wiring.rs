@@ -30,7 +30,11 @@ use crate::{
     },
     secrets::KeyMaterial,
     stages::Tools,
-    store::{self, Options, Store, types::PinnedWorkflow},
+    store::{
+        self, Options, Store,
+        postgres::{PostgresHints, PostgresStore},
+        types::PinnedWorkflow,
+    },
 };
 
 use super::{exit::Refused, serve::Role};
@@ -54,19 +58,44 @@ pub fn secrets(config: &Config) -> anyhow::Result<Arc<KeyMaterial>> {
     Ok(Arc::new(material))
 }
 
-/// The database. Only one server may have an SQLite file; short commands work beside it.
-///
-/// # Errors
-/// It cannot be opened; the error says what to do.
-pub async fn store(config: &Config, exclusive: bool) -> store::Result<Arc<dyn Store>> {
+fn options(config: &Config, exclusive: bool) -> Options {
     let database = &config.database;
-    let options = Options {
+    Options {
         exclusive,
         connections: database.max_connections,
         acquire_timeout: database.connect_timeout_seconds.duration(),
         statement_timeout: database.statement_timeout_seconds.duration(),
+    }
+}
+
+/// The database for a short command, which works beside a server.
+///
+/// # Errors
+/// It cannot be opened; the error says what to do.
+pub async fn store(config: &Config) -> store::Result<Arc<dyn Store>> {
+    store::open(config.database.url.expose(), &options(config, false)).await
+}
+
+/// The database of a server (only one may have an SQLite file), and how processes wake each other: by Redis where it is
+/// configured, else by the database server, else not at all, as there is one process only.
+///
+/// # Errors
+/// It cannot be opened; the error says what to do. (A Redis that is away is no error.)
+pub async fn store_and_hints(config: &Config) -> anyhow::Result<(Arc<dyn Store>, SharedHints)> {
+    let (url, options) = (config.database.url.expose(), options(config, true));
+    let redis: Option<SharedHints> = match &config.redis.url {
+        Some(redis) => Some(Arc::new(Redis::new(redis.expose().as_str())?)),
+        None => None,
     };
-    store::open(database.url.expose(), &options).await
+    if config.database.url.kind() == DatabaseKind::Sqlite {
+        return Ok((store::open(url, &options).await?, redis.unwrap_or_else(|| Arc::new(Local::new()))));
+    }
+    let store = PostgresStore::connect(url, &options).await?;
+    let hints = match redis {
+        Some(redis) => redis,
+        None => Arc::new(PostgresHints::new(store.clone(), url)?),
+    };
+    Ok((Arc::new(store), hints))
 }
 
 /// The workflow files, and every released version that the database knows: applications in flight keep theirs.
@@ -121,29 +150,27 @@ pub fn calendar_file(config: &Config) -> anyhow::Result<Calendar> {
     })
 }
 
-/// Wake-ups and shared limits: Redis when it is configured, in-process otherwise.
+/// Every provider has an address: nothing stands in for one outside `demo`.
 ///
 /// # Errors
-/// The address of Redis is wrong. (A Redis that is away is no error.)
-pub fn hints(config: &Config) -> anyhow::Result<SharedHints> {
-    Ok(match &config.redis.url {
-        Some(url) => Arc::new(Redis::new(url.expose().as_str())?),
-        None => Arc::new(Local::new()),
-    })
+/// One line for each that has none.
+pub fn require_providers(config: &Config) -> Result<(), Refused<String>> {
+    let missing = config.providers.missing();
+    if missing.is_empty() { Ok(()) } else { Err(Refused(missing).lines()) }
 }
 
 /// The providers over HTTP.
 ///
 /// # Errors
-/// One has no address: nothing stands in for it outside `demo`.
+/// One has no address.
 pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Providers> {
     let settings = &config.providers;
-    let missing = settings.missing();
+    require_providers(config)?;
     let url = |provider: &ProviderConfig| provider.url.as_ref().map(|url| url.expose().clone());
     let [registry, face, sms, push] = [&settings.registry, &settings.face, &settings.sms, &settings.push];
     let (Some(registry_url), Some(face_url), Some(sms_url), Some(push_url)) = (url(registry), url(face), url(sms), url(push))
     else {
-        return Err(Refused(missing).lines().into());
+        anyhow::bail!("a provider has no address");
     };
     let breaker = &settings.breaker;
     let settings = ProviderSettings {

@@ -1,5 +1,7 @@
 //! Keys, queues, alerts, bulk actions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, Row as _, postgres::PgRow, query};
@@ -15,7 +17,7 @@ use crate::{
     store::{
         Operations, Result,
         rows::COUNT_CAP,
-        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
     },
 };
 
@@ -268,6 +270,10 @@ impl Operations for PostgresStore {
         );
         let row = self.row(select).await?;
         row.map(|row| Ok((row::count(&row, "bytes")?, row::count(&row, "commits")?))).transpose()
+    }
+
+    async fn measure_ceiling(&self, ceiling: &Ceiling) -> Result<Duration> {
+        self.ceiling(ceiling).await
     }
 }
 
