@@ -1,1 +1,21 @@
 //! The HTTP interface: router, problem details, authentication, API handlers.
+//!
+//! A request passes [`layers`], names its caller by [`auth`], is read by [`body`] and [`params`], and is answered by a
+//! handler of [`api`]; whatever goes wrong becomes a [`problem`].
+
+pub mod api;
+pub mod auth;
+pub mod body;
+mod cached;
+mod layers;
+pub mod openapi;
+pub mod params;
+pub mod photo_file;
+pub mod problem;
+pub mod reviewer;
+mod router;
+pub mod state;
+mod strict;
+
+pub use router::router;
+pub use state::{AppState, Settings};

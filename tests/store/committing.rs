@@ -30,9 +30,8 @@ pub async fn everything_or_nothing(site: Site) {
             write.after.application.status = Status::Stalled;
             write.after.jobs.clear();
             write.alerts.push(AlertKind::Stalled);
-            let at = write.before.application.submitted_at;
-            make::append(write, "stalled", at);
-            write.events[0].seq = 1; // taken by the first event, of the same moment
+            make::append(write, "stalled", now);
+            write.events[0].seq = 1; // taken
         })
         .await;
     assert!(matches!(spoilt, Err(StoreError::Refused(_))), "{spoilt:?}");

@@ -56,7 +56,7 @@ conformance! {
     reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,
         finds_decisions_that_take_effect;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
-        a_dead_one_can_be_sent_again, says_when_the_next_is_due, what_waits_behind_is_due_no_earlier, lists_in_pages;
+        a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
     operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, batches_go_item_by_item,
         workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,

@@ -22,13 +22,12 @@ use crate::domain::{
     stage::Stage,
 };
 
-/// Job `j`, read by an index, with its application and applicant. The index is named because the planner, which knows no
-/// figures of the table, would rather sort a whole backlog than walk it in order.
+/// Job `j` with its application and applicant.
 macro_rules! claimable {
-    ($index:literal, $condition:literal) => {
+    ($condition:literal) => {
         concat!(
             "SELECT j.slot, j.stage, j.due_at, j.fence, j.attempts, j.crashes, j.priority, a.document, p.key_id, p.wrapped_key, p.ciphertext \
-             FROM jobs j INDEXED BY ", $index, " CROSS JOIN applications a ON a.id = j.application_id CROSS JOIN applicants p ON p.application_id = a.id \
+             FROM jobs j CROSS JOIN applications a ON a.id = j.application_id CROSS JOIN applicants p ON p.application_id = a.id \
              WHERE j.lease IS NULL AND j.due_at <= ?1 AND ",
             $condition
         )
@@ -62,7 +61,6 @@ impl Jobs for SqliteStore {
             for stage in ready {
                 let limit = limits.get(&stage).copied().unwrap_or_default();
                 let rows = query(claimable!(
-                    "jobs_to_claim",
                     "j.stage = ?2 AND j.crashes < ?3 ORDER BY j.priority DESC, j.due_at, j.application_id LIMIT ?4"
                 ))
                 .bind(&now)
@@ -91,7 +89,6 @@ impl Jobs for SqliteStore {
             let mut writer = self.writer().await?;
             let mut tx = writer.begin().await?;
             let row = query(claimable!(
-                "jobs_suspected",
                 "j.stage IN (SELECT value FROM json_each(?2)) AND j.crashes >= 2 ORDER BY j.priority DESC, j.due_at, j.application_id LIMIT 1"
             ))
             .bind(stamp(now()))
@@ -184,9 +181,6 @@ impl Jobs for SqliteStore {
         .await
     }
 }
-
-// The index `jobs_suspected` and the statements above write the number out: a partial index takes no parameter.
-const _: () = assert!(SUSPECT_CRASHES == 2);
 
 /// What a stage has for a claim.
 struct Due {

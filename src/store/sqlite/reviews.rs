@@ -45,8 +45,6 @@ impl Reviews for SqliteStore {
                 select.push(" AND authority = ").push_bind(authority);
             }
             if let Some([due, id]) = after(page)? {
-                // The first condition says nothing new, but an index can start there.
-                select.push(" AND coalesce(due_at, '~') >= ").push_bind(due.clone());
                 select.push(" AND (coalesce(due_at, '~'), id) > (").push_bind(due);
                 select.push(", ").push_bind(cursor_key::<ReviewId>(&id)?.to_string()).push(")");
             }
@@ -65,7 +63,7 @@ impl Reviews for SqliteStore {
     async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>> {
         self.within(async {
             let mut select = QueryBuilder::<Sqlite>::new(
-                "SELECT document FROM reviews INDEXED BY reviews_to_claim WHERE state = 'open' AND NOT supervisor_only",
+                "SELECT document FROM reviews WHERE state = 'open' AND NOT supervisor_only",
             );
             if let Some(authority) = authority {
                 select.push(" AND authority = ").push_bind(authority);

@@ -79,22 +79,11 @@ impl Webhooks for SqliteStore {
             let mut writer = self.writer().await?;
             let mut tx = writer.begin().await?;
             query("DELETE FROM webhooks WHERE id IN (SELECT value FROM json_each(?1))").bind(texts(delivered)).execute(&mut *tx).await?;
-            let failed = list(failed);
             query(
                 "UPDATE webhooks SET attempts = attempts + 1, held_until = NULL, due_at = coalesce(v ->> 1, due_at), dead = v ->> 2, \
                  last_error = v ->> 3 FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> 0",
             )
-            .bind(&failed)
-            .execute(&mut *tx)
-            .await?;
-            // What waits behind one that is tried later waits as long: every claim would look at it otherwise.
-            query(
-                "UPDATE webhooks SET due_at = max(due_at, (SELECT max(o.due_at) FROM webhooks o \
-                    WHERE o.application_id = webhooks.application_id AND o.seq < webhooks.seq AND NOT o.dead)) \
-                 WHERE seq IN (SELECT b.seq FROM json_each(?1) j CROSS JOIN webhooks w ON w.id = j.value ->> 0 AND NOT w.dead \
-                    CROSS JOIN webhooks b ON b.application_id = w.application_id AND b.seq > w.seq AND NOT b.dead)",
-            )
-            .bind(&failed)
+            .bind(list(failed))
             .execute(&mut *tx)
             .await?;
             tx.commit().await?;

@@ -204,8 +204,7 @@ pub(super) async fn webhooks(tx: &mut SqliteConnection, webhooks: &[&NewWebhook]
     let rows = webhooks.iter().map(row).collect::<Result<Vec<_>>>()?;
     query(
         "INSERT INTO webhooks (id, application_id, url, document, due_at, created_at) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, max(value ->> 4, coalesce((SELECT max(w.due_at) FROM webhooks w \
-         WHERE w.application_id = value ->> 1 AND NOT w.dead), '')), value ->> 4 FROM json_each(?1) ORDER BY key",
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 4 FROM json_each(?1) ORDER BY key",
     )
     .bind(list(rows))
     .execute(tx)

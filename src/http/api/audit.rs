@@ -1,0 +1,75 @@
+//! `/v1/audit`: searching what happened, over all applications.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    domain::ids::ApplicationId,
+    http::{
+        auth::{Authorised, ReadAudit},
+        body::Json,
+        params::{Limit, ListBody, Params, page},
+        problem::Problem,
+        state::AppState,
+    },
+    store::types::EventFilter,
+};
+
+use super::applications::events::EventBody;
+
+/// The routes of this module.
+pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(search))
+}
+
+/// An event with its application.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FoundEvent)]
+struct FoundBody {
+    /// The application.
+    application_id: ApplicationId,
+    /// The event.
+    #[serde(flatten)]
+    event: EventBody,
+}
+
+/// Which events, and which page.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct SearchParams {
+    /// By this actor (id).
+    actor: Option<String>,
+    /// Of this type.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// Not before.
+    from: Option<DateTime<Utc>>,
+    /// Before.
+    to: Option<DateTime<Utc>>,
+    /// 1 to 200.
+    limit: Option<Limit>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Search the audit log, newest first.
+#[utoipa::path(get, path = "/v1/audit", tag = "audit", security(("key" = ["audit:read"])),
+    params(SearchParams), responses((status = 200, description = "One page", body = ListBody<FoundBody>)))]
+async fn search(
+    State(state): State<AppState>,
+    _caller: Authorised<ReadAudit>,
+    Params(params): Params<SearchParams>,
+) -> Result<Json<ListBody<FoundBody>>, Problem> {
+    let SearchParams { actor, kind, from, to, limit, cursor } = params;
+    let filter = EventFilter { actor, kind, from, to };
+    let listed = state.engine.shared.store.search_events(&filter, &page(limit, cursor)).await?;
+    let found = |event: crate::store::types::StoredEvent| {
+        let application_id = event.application_id;
+        FoundBody { application_id, event: EventBody::of(event) }
+    };
+    Ok(Json(ListBody::of(listed, found)))
+}

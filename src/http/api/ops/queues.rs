@@ -1,0 +1,328 @@
+//! The queues: one per stage.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{application::Status, provider_error::Provider, stage::Stage},
+    engine::{
+        shared::PAUSES,
+        stats::{Percentiles, StageFigures},
+    },
+    http::{
+        api::written_field,
+        auth::{Authorised, ReadOperations, WriteOperations},
+        body::Json,
+        params::{ListBody, Named},
+        problem::Problem,
+        state::AppState,
+    },
+    providers::breaker::{BreakerReport, BreakerState},
+    store::types::{Pause, Process, QueueDepth, StatusCount},
+};
+
+use super::record;
+
+/// The longest reason of a pause, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Queue)]
+pub struct QueueBody {
+    /// The stage.
+    pub name: Stage,
+    /// Due jobs that no worker has; counted up to 10,000.
+    pub ready: u64,
+    /// Jobs that a worker has.
+    pub running: u64,
+    /// Jobs that are not due yet.
+    pub scheduled: u64,
+    /// Applications that stalled at the stage.
+    pub stalled: i64,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// Why, by whom and until when.
+    pub pause: Option<PauseBody>,
+    /// How long the oldest due job has waited.
+    pub oldest_ready_seconds: Option<i64>,
+    /// Runs in the last minute, all processes together.
+    pub per_minute: u64,
+    /// From due to started; of the slowest process.
+    pub wait_ms: Percentiles,
+    /// From started to decided; of the slowest process.
+    pub run_ms: Percentiles,
+    /// Runs that are possible at once, all processes together.
+    pub concurrency: usize,
+    /// How the circuit breaker of the stage's provider stands in the answering process, the worst where there are two;
+    /// null for a stage that calls none.
+    pub breaker: Option<BreakerState>,
+}
+
+/// A pause.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Pause)]
+pub struct PauseBody {
+    /// The stage.
+    pub name: Stage,
+    /// Why.
+    pub reason: String,
+    /// Who paused it.
+    pub actor: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Ends by itself at this moment.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<&Pause> for PauseBody {
+    fn from(pause: &Pause) -> Self {
+        let Pause { stage, reason, actor, since, until } = pause.clone();
+        Self { name: stage, reason, actor, since, until }
+    }
+}
+
+/// See the queues.
+#[utoipa::path(get, path = "/v1/ops/queues", tag = "operations", security(("key" = ["ops:read"])),
+    responses((status = 200, description = "Every queue", body = ListBody<QueueBody>)))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    _caller: Authorised<ReadOperations>,
+) -> Result<Json<ListBody<QueueBody>>, Problem> {
+    let store = &state.engine.shared.store;
+    let seen = Seen {
+        now: state.engine.shared.clock.now(),
+        depths: store.depths().await?,
+        counts: store.status_counts().await?,
+        pauses: store.pauses().await?,
+        figures: figures(&store.processes().await?),
+        breakers: state.breakers.report(),
+    };
+    Ok(Json(ListBody::whole(Stage::ALL.iter().map(|&stage| seen.queue(stage)).collect())))
+}
+
+/// Everything that the list is made of.
+struct Seen {
+    now: DateTime<Utc>,
+    depths: Vec<QueueDepth>,
+    counts: Vec<StatusCount>,
+    pauses: Vec<Pause>,
+    figures: BTreeMap<Stage, Figures>,
+    breakers: Vec<BreakerReport>,
+}
+
+impl Seen {
+    fn queue(&self, stage: Stage) -> QueueBody {
+        let depth = self.depths.iter().find(|depth| depth.stage == stage);
+        let figures = self.figures.get(&stage).copied().unwrap_or_default();
+        let pause = self.pauses.iter().find(|pause| pause.stage == stage);
+        let stalled = |count: &&StatusCount| count.status == Status::Stalled && count.stage == Some(stage);
+        QueueBody {
+            name: stage,
+            ready: depth.map_or(0, |depth| depth.ready),
+            running: depth.map_or(0, |depth| depth.running),
+            scheduled: depth.map_or(0, |depth| depth.scheduled),
+            stalled: self.counts.iter().filter(stalled).map(|count| count.count).sum(),
+            paused: pause.is_some(),
+            pause: pause.map(PauseBody::from),
+            oldest_ready_seconds: depth
+                .and_then(|depth| depth.oldest_ready)
+                .map(|since| (self.now - since).num_seconds().max(0)),
+            per_minute: figures.per_minute,
+            wait_ms: figures.wait_ms,
+            run_ms: figures.run_ms,
+            concurrency: figures.concurrency,
+            breaker: self.breaker(stage),
+        }
+    }
+
+    fn breaker(&self, stage: Stage) -> Option<BreakerState> {
+        let of = |provider: &Provider| {
+            self.breakers.iter().find(|report| report.provider == *provider).map(|report| report.state)
+        };
+        let severity = |state: &BreakerState| match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        providers(stage).iter().filter_map(of).max_by_key(severity)
+    }
+}
+
+/// Whom a stage calls.
+const fn providers(stage: Stage) -> &'static [Provider] {
+    match stage {
+        Stage::Eligibility | Stage::Generation => &[Provider::Registry],
+        Stage::FaceVerification => &[Provider::Face],
+        Stage::PhotoReview => &[],
+        Stage::Notification => &[Provider::Sms, Provider::Push],
+    }
+}
+
+/// A stage's figures of all processes together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) per_minute: u64,
+    wait_ms: Percentiles,
+    run_ms: Percentiles,
+    concurrency: usize,
+}
+
+/// Adds up what the processes say of themselves. Percentiles cannot be added: the slowest process's count.
+pub(super) fn figures(processes: &[Process]) -> BTreeMap<Stage, Figures> {
+    let mut all: BTreeMap<Stage, Figures> = BTreeMap::new();
+    for process in processes {
+        let stages = process.stats.get("stages").cloned().unwrap_or_default();
+        // A process of another version may say it differently; it is left out.
+        let Ok(stages) = serde_json::from_value::<BTreeMap<Stage, StageFigures>>(stages) else { continue };
+        for (stage, figures) in stages {
+            let sum = all.entry(stage).or_default();
+            sum.per_minute += figures.per_minute;
+            sum.concurrency += figures.concurrency;
+            sum.wait_ms = slower(sum.wait_ms, figures.wait_ms);
+            sum.run_ms = slower(sum.run_ms, figures.run_ms);
+        }
+    }
+    all
+}
+
+fn slower(one: Percentiles, other: Percentiles) -> Percentiles {
+    Percentiles { p50: one.p50.max(other.p50), p95: one.p95.max(other.p95), p99: one.p99.max(other.p99) }
+}
+
+/// Why a queue is paused.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PauseRequest {
+    /// 1 to 500 characters.
+    #[schema(example = "maintenance of the provider")]
+    reason: String,
+    /// Ends by itself at this moment.
+    until: Option<DateTime<Utc>>,
+}
+
+/// Pause a queue: its jobs wait. What runs goes on.
+#[utoipa::path(post, path = "/v1/ops/queues/{name}/pause", tag = "operations", security(("key" = ["ops:write"])),
+    params(("name" = Stage, Path)), request_body = PauseRequest,
+    responses((status = 200, description = "Paused", body = PauseBody)))]
+pub(super) async fn pause(
+    State(state): State<AppState>,
+    caller: Authorised<WriteOperations>,
+    Named(stage): Named<Stage>,
+    Json(body): Json<PauseRequest>,
+) -> Result<Json<PauseBody>, Problem> {
+    let shared = &state.engine.shared;
+    let since = shared.clock.now();
+    written_field("/reason", &body.reason, LONGEST_REASON)?;
+    if body.until.is_some_and(|until| until <= since) {
+        return Err(Problem::field("/until", "in_the_past", "must be in the future"));
+    }
+    let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until: body.until };
+    shared.store.pause(&pause).await?;
+    let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
+    record(&state, &caller, "queue_paused", data).await?;
+    tell_pauses(&state).await?;
+    Ok(Json(PauseBody::from(&pause)))
+}
+
+/// A queue that goes on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResumedBody {
+    /// The stage.
+    name: Stage,
+    /// Always false.
+    paused: bool,
+}
+
+/// Resume a queue. One that is not paused stays as it is.
+#[utoipa::path(post, path = "/v1/ops/queues/{name}/resume", tag = "operations", security(("key" = ["ops:write"])),
+    params(("name" = Stage, Path)), responses((status = 200, description = "Not paused", body = ResumedBody)))]
+pub(super) async fn resume(
+    State(state): State<AppState>,
+    caller: Authorised<WriteOperations>,
+    Named(stage): Named<Stage>,
+) -> Result<Json<ResumedBody>, Problem> {
+    if state.engine.shared.store.resume(stage).await? {
+        record(&state, &caller, "queue_resumed", json!({ "queue": stage })).await?;
+    }
+    tell_pauses(&state).await?;
+    Ok(Json(ResumedBody { name: stage, paused: false }))
+}
+
+/// This process knows at once, the others by hint or by their next heartbeat.
+async fn tell_pauses(state: &AppState) -> Result<(), Problem> {
+    let shared = &state.engine.shared;
+    state.forget_pauses().await;
+    let paused = shared.store.pauses().await?.into_iter().map(|pause| pause.stage).collect();
+    if shared.places.set_paused(paused) {
+        shared.jobs.notify_one();
+    }
+    shared.hints.publish(PAUSES);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::LeaseId;
+
+    fn process(stats: serde_json::Value) -> Process {
+        Process {
+            lease: LeaseId::new(),
+            roles: Vec::new(),
+            host: String::new(),
+            pid: 1,
+            version: String::new(),
+            started_at: Utc::now(),
+            seen_at: Utc::now(),
+            stats,
+        }
+    }
+
+    #[test]
+    fn processes_are_added_up() {
+        let stats = |per_minute: u64, p99: u32| {
+            let figures = StageFigures {
+                per_minute,
+                run_ms: Percentiles { p50: 1, p95: 2, p99 },
+                concurrency: 4,
+                ..StageFigures::default()
+            };
+            json!({ "in_flight": 0, "stages": { "eligibility": figures } })
+        };
+        let all = figures(&[
+            process(stats(10, 30)),
+            process(stats(5, 90)),
+            process(json!({ "stages": "of tomorrow" })),
+            process(json!(null)),
+        ]);
+        let sum = all[&Stage::Eligibility];
+        assert_eq!((sum.per_minute, sum.concurrency, sum.run_ms.p99), (15, 8, 90));
+    }
+
+    #[test]
+    fn the_worst_breaker_is_shown() {
+        let report = |provider, state| BreakerReport { provider, state, opened_at: None };
+        let seen = Seen {
+            now: Utc::now(),
+            depths: Vec::new(),
+            counts: vec![StatusCount { status: Status::Stalled, stage: Some(Stage::Eligibility), count: 3 }],
+            pauses: Vec::new(),
+            figures: BTreeMap::new(),
+            breakers: vec![
+                report(Provider::Registry, BreakerState::Closed),
+                report(Provider::Sms, BreakerState::Open),
+                report(Provider::Push, BreakerState::HalfOpen),
+            ],
+        };
+        assert_eq!(seen.queue(Stage::Notification).breaker, Some(BreakerState::Open));
+        assert_eq!(seen.queue(Stage::PhotoReview).breaker, None);
+        let eligibility = seen.queue(Stage::Eligibility);
+        assert_eq!((eligibility.breaker, eligibility.stalled), (Some(BreakerState::Closed), 3));
+    }
+}

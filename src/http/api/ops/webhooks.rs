@@ -1,0 +1,146 @@
+//! Webhook deliveries that wait or are dead.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::Url;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        ids::{ApplicationId, WebhookId},
+        wire::wire_enum,
+    },
+    http::{
+        auth::{Authorised, ReadOperations, WriteOperations},
+        body::Json,
+        params::{Limit, ListBody, Named, Params, page},
+        problem::Problem,
+        state::AppState,
+    },
+    store::types::WebhookRecord,
+};
+
+use super::record;
+
+wire_enum! {
+    /// How a delivery stands.
+    pub enum DeliveryState as "delivery state" {
+        /// It will be tried.
+        Pending = "pending",
+        /// Given up; an operator can send it again.
+        Dead = "dead",
+    }
+}
+
+/// A delivery.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Webhook)]
+pub(super) struct WebhookBody {
+    /// The `webhook-id` of every try.
+    id: WebhookId,
+    /// The application.
+    application_id: ApplicationId,
+    /// Where it goes, without the query, which may hold a secret.
+    url: String,
+    /// How it stands.
+    state: DeliveryState,
+    /// Failed tries so far.
+    attempts: u32,
+    /// The next try.
+    due_at: DateTime<Utc>,
+    /// What went wrong last.
+    last_error: Option<String>,
+    /// When the change happened.
+    created_at: DateTime<Utc>,
+}
+
+impl WebhookBody {
+    fn of(record: WebhookRecord) -> Self {
+        Self {
+            id: record.id,
+            application_id: record.application_id,
+            url: without_secrets(&record.url),
+            state: if record.dead { DeliveryState::Dead } else { DeliveryState::Pending },
+            attempts: record.attempts,
+            due_at: record.due_at,
+            last_error: record.last_error,
+            created_at: record.created_at,
+        }
+    }
+}
+
+fn without_secrets(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return String::new() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // These fail for addresses that cannot have them anyway.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+/// Which deliveries, and which page.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// In this state.
+    state: Option<DeliveryState>,
+    /// 1 to 200.
+    limit: Option<Limit>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List deliveries that are not done, oldest first.
+#[utoipa::path(get, path = "/v1/ops/webhooks", tag = "operations", security(("key" = ["ops:read"])),
+    params(ListParams), responses((status = 200, description = "One page", body = ListBody<WebhookBody>)))]
+pub(super) async fn list(
+    State(state): State<AppState>,
+    _caller: Authorised<ReadOperations>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<ListBody<WebhookBody>>, Problem> {
+    let dead = params.state.map(|state| state == DeliveryState::Dead);
+    let listed = state.engine.shared.store.webhooks(dead, &page(params.limit, params.cursor)).await?;
+    Ok(Json(ListBody::of(listed, WebhookBody::of)))
+}
+
+/// A delivery that is tried again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetriedBody {
+    /// The same `webhook-id` as before.
+    id: WebhookId,
+    /// Always `pending`.
+    state: DeliveryState,
+}
+
+/// Send a dead delivery again.
+#[utoipa::path(post, path = "/v1/ops/webhooks/{id}/retry", tag = "operations", security(("key" = ["ops:write"])),
+    params(("id" = WebhookId, Path)), responses((status = 200, description = "It will be tried", body = RetriedBody)))]
+pub(super) async fn retry(
+    State(state): State<AppState>,
+    caller: Authorised<WriteOperations>,
+    Named(id): Named<WebhookId>,
+) -> Result<Json<RetriedBody>, Problem> {
+    let shared = &state.engine.shared;
+    if !shared.store.replay_webhook(id).await? {
+        return Err(Problem::not_found());
+    }
+    record(&state, &caller, "webhook_replayed", json!({ "webhook_id": id })).await?;
+    shared.wake_webhooks();
+    Ok(Json(RetriedBody { id, state: DeliveryState::Pending }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lose_their_secrets() {
+        let shown = without_secrets("https://user:password@a.example:8443/hook/1?token=secret#part");
+        assert_eq!(shown, "https://a.example:8443/hook/1");
+        assert_eq!(without_secrets("nonsense"), "");
+    }
+}

@@ -1,0 +1,154 @@
+//! Claiming a task: the most urgent one, or a certain one.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::Rng;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        authority::IssuingAuthority,
+        cause::{Cause, Refusal, ReviewAct},
+        ids::ReviewId,
+        review::Review,
+    },
+    http::{
+        body::Json,
+        params::Named,
+        problem::{Fault, Problem, ProblemBody},
+        reviewer::AsReviewer,
+        state::AppState,
+    },
+};
+
+use super::{
+    super::change,
+    body::{ClaimedBody, ReviewBody},
+    task,
+};
+
+/// Tasks that are looked at in one go.
+const CANDIDATES: usize = 50;
+/// Goes before a reviewer who loses every race is told that there is nothing.
+const ROUNDS: usize = 5;
+
+/// Which tasks are wanted.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClaimNext {
+    /// Of this issuing authority only.
+    #[schema(example = "蒙C")]
+    authority: Option<String>,
+}
+
+/// Claim the most urgent task.
+#[utoipa::path(post, path = "/v1/reviews/claim-next", tag = "reviews", security(("key" = ["reviews"])),
+    params(("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
+    request_body = Option<ClaimNext>,
+    responses(
+        (status = 200, description = "The task is the reviewer's", body = ClaimedBody),
+        (status = 204, description = "There is none"),
+        (status = 409, description = "`claim_limit_reached`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn claim_next(
+    State(state): State<AppState>,
+    reviewer: AsReviewer,
+    body: Option<Json<ClaimNext>>,
+) -> Result<Response, Problem> {
+    let authority = body.and_then(|Json(body)| body.authority);
+    if let Some(authority) = &authority {
+        let wrong = |error| Problem::invalid(vec![Fault::at("/authority", error)]);
+        IssuingAuthority::parse(authority).map_err(wrong)?;
+    }
+    let _turn = state.claims.of(&reviewer.name).lock().await;
+    within_limit(&state, &reviewer.name).await?;
+    for _ in 0..ROUNDS {
+        let candidates = state.engine.shared.store.claimable(authority.as_deref(), CANDIDATES).await?;
+        let mut lost = false;
+        for review in candidates {
+            match take(&state, &review, &reviewer.name).await? {
+                Ok(claimed) => return Ok(Json(claimed).into_response()),
+                Err(Refusal::ConflictOfInterest) => {}
+                Err(_) => lost = true,
+            }
+        }
+        if !lost {
+            break;
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Claim a task.
+#[utoipa::path(post, path = "/v1/reviews/{id}/claim", tag = "reviews", security(("key" = ["reviews"])),
+    params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
+    responses(
+        (status = 200, description = "The task is the reviewer's", body = ClaimedBody),
+        (status = 403, description = "`conflict_of_interest`: the reviewer decided on this application before", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`already_claimed`, `claim_limit_reached`, `supervisor_only`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn claim(
+    State(state): State<AppState>,
+    reviewer: AsReviewer,
+    Named(id): Named<ReviewId>,
+) -> Result<Json<ClaimedBody>, Problem> {
+    let review = task(&state, id).await?;
+    let _turn = state.claims.of(&reviewer.name).lock().await;
+    within_limit(&state, &reviewer.name).await?;
+    let claimed = take(&state, &review, &reviewer.name).await?;
+    Ok(Json(claimed?))
+}
+
+async fn within_limit(state: &AppState, reviewer: &str) -> Result<(), Problem> {
+    let limit = state.settings.claim_limit;
+    if state.engine.shared.store.claims_of(reviewer).await? < limit {
+        return Ok(());
+    }
+    Err(Problem::conflict("claim_limit_reached", format!("a reviewer holds at most {limit} tasks")))
+}
+
+async fn take(state: &AppState, review: &Review, reviewer: &str) -> Result<Result<ClaimedBody, Refusal>, Problem> {
+    let (lease_token, token_hash) = fresh_token();
+    // Keys name no supervisors: what was escalated is claimed in the console.
+    let act = ReviewAct::Claim { reviewer: reviewer.to_owned(), supervisor: false, token_hash };
+    let cause = Cause::Review { review: review.id, act };
+    let (after, refusal) = change(state, review.application_id, cause, None).await?;
+    if let Some(refusal) = refusal {
+        return Ok(Err(refusal));
+    }
+    let review = after.review.ok_or_else(Problem::not_found)?;
+    Ok(Ok(ClaimedBody { review: ReviewBody::of(review), lease_token }))
+}
+
+/// A token of 32 random bytes, and what is stored of it.
+fn fresh_token() -> (String, String) {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let hash = token_hash(&token);
+    (token, hash)
+}
+
+/// What is stored of a lease token: SHA-256, hex.
+pub(super) fn token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_random_and_stored_as_hashes() {
+        let (token, hash) = fresh_token();
+        assert_eq!(token.len(), 43);
+        assert_eq!(hash, token_hash(&token));
+        assert_ne!(fresh_token().0, token);
+    }
+}

@@ -1,0 +1,123 @@
+//! What every handler looks at.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use tokio::sync::Mutex;
+
+use crate::{
+    engine::Engine,
+    hints::RateLimit,
+    photos::Inspector,
+    providers::{blob::BlobStore, breaker::Breakers},
+    store::{self, types::Pause},
+};
+
+use super::{api::ops::OverviewBody, auth::KeyRing, cached::Cached};
+
+/// Queues are paused by people: a second of delay is nothing, a question at every read of an application is much.
+const PAUSES_KEPT: Duration = Duration::from_secs(1);
+/// All dashboards together cost one look in this time.
+const OVERVIEW_KEPT: Duration = Duration::from_secs(1);
+
+/// Configuration of the HTTP interface.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether callbacks may point to private addresses and use http.
+    pub allow_private_callbacks: bool,
+    /// How many open claims a reviewer may hold.
+    pub claim_limit: u64,
+    /// Requests per API key; none for no limit.
+    pub request_limit: Option<RateLimit>,
+    /// The longest time a handler may take.
+    pub time_limit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_private_callbacks: false,
+            claim_limit: 3,
+            request_limit: RateLimit::new(2000.0, 4000).ok(),
+            time_limit: Duration::from_secs(90),
+        }
+    }
+}
+
+/// What every handler looks at. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Parts>);
+
+/// The parts of [`AppState`].
+pub struct Parts {
+    /// Admits and changes applications.
+    pub engine: Engine,
+    /// Inspects uploads.
+    pub photos: Inspector,
+    /// Keeps them.
+    pub blobs: BlobStore,
+    /// This process's circuit breakers.
+    pub breakers: Arc<Breakers>,
+    /// Configuration.
+    pub settings: Settings,
+    pub(super) keys: KeyRing,
+    pub(super) overview: Cached<OverviewBody>,
+    pub(super) claims: ClaimLocks,
+    pauses: Cached<Arc<[Pause]>>,
+}
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Puts the parts together.
+    pub fn new(
+        engine: Engine,
+        photos: Inspector,
+        blobs: BlobStore,
+        breakers: Arc<Breakers>,
+        settings: Settings,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            engine,
+            photos,
+            blobs,
+            breakers,
+            settings,
+            keys: KeyRing::default(),
+            overview: Cached::new(OVERVIEW_KEPT),
+            claims: ClaimLocks::default(),
+            pauses: Cached::new(PAUSES_KEPT),
+        }))
+    }
+
+    /// The paused queues, at most a second old.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn pauses(&self) -> store::Result<Arc<[Pause]>> {
+        self.pauses.get(async || self.engine.shared.store.pauses().await.map(Arc::from)).await
+    }
+
+    /// After a pause or its end: this process knows at once.
+    pub(super) async fn forget_pauses(&self) {
+        self.pauses.forget().await;
+    }
+}
+
+/// Makes counting a reviewer's claims and adding one a single step, within this process.
+#[derive(Debug, Default)]
+pub struct ClaimLocks([Mutex<()>; 16]);
+
+impl ClaimLocks {
+    /// The lock that this reviewer shares with few others.
+    pub fn of(&self, reviewer: &str) -> &Mutex<()> {
+        let [first, rest @ ..] = &self.0;
+        let sum = reviewer.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        rest.get(sum % self.0.len()).unwrap_or(first)
+    }
+}
