@@ -183,3 +183,6 @@ impl<'a> Draft<'a> {
 fn reviewer(name: &str) -> Actor {
     Actor::new(ActorKind::Reviewer, name)
 }
+
+#[cfg(test)]
+mod tests;
