@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::{PostgresStore, REPEATS, arrays, is_collision};
+use super::{
+    PostgresStore, REPEATS,
+    arrays::{self, Promise},
+    is_collision,
+};
 use crate::{
     domain::ids::ApplicationId,
     store::{
@@ -16,12 +20,10 @@ use crate::{
 
 const APPLICATIONS: &str = "
 INSERT INTO applications (id, owner, idempotency_key, request_hash, holder, kind, workflow, photo_id, upstream_ref,
-    submitted_at, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, deadline_check_at,
-    deadline_level, breached, calendar, completed_at, document)
+    submitted_at, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, completed_at, document)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
     $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
-    $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::smallint[], $21::boolean[], $22::text[],
-    $23::timestamptz[], $24::text[])
+    $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::text[])
 ON CONFLICT DO NOTHING
 RETURNING id";
 
@@ -29,18 +31,21 @@ const BELONGINGS: &str = "
 WITH applicant AS (
     INSERT INTO applicants (application_id, key_id, wrapped_key, ciphertext)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])
+), promised AS (
+    INSERT INTO deadlines (application_id, check_at, level, breached, calendar)
+    SELECT * FROM unnest($5::uuid[], $6::timestamptz[], $7::smallint[], $8::boolean[], $9::text[])
 ), job AS (
     INSERT INTO jobs (application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority)
-    SELECT * FROM unnest($5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::uuid[], $10::bigint[],
-        $11::integer[], $12::integer[], $13::smallint[])
+    SELECT * FROM unnest($10::uuid[], $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bigint[],
+        $16::integer[], $17::integer[], $18::smallint[])
 ), logged AS (
     INSERT INTO events (application_id, seq, at, kind, actor_kind, actor_id, stage, data, hash, prev_hash)
-    SELECT * FROM unnest($14::uuid[], $15::bigint[], $16::timestamptz[], $17::text[], $18::text[], $19::text[],
-        $20::text[], $21::text[], $22::text[], $23::text[])
+    SELECT * FROM unnest($19::uuid[], $20::bigint[], $21::timestamptz[], $22::text[], $23::text[], $24::text[],
+        $25::text[], $26::text[], $27::text[], $28::text[])
 )
 INSERT INTO counters AS c (shard, status, stage, count)
 SELECT pg_backend_pid() % 64, w.status, w.stage, w.delta
-FROM unnest($24::text[], $25::text[], $26::bigint[]) AS w(status, stage, delta)
+FROM unnest($29::text[], $30::text[], $31::bigint[]) AS w(status, stage, delta)
 ON CONFLICT (shard, status, stage) DO UPDATE SET count = c.count + excluded.count";
 
 impl PostgresStore {
@@ -108,10 +113,6 @@ async fn insert(connection: &mut PgConnection, batch: &[Admission]) -> Result<Ha
         .bind(arrays.error_code)
         .bind(arrays.authority)
         .bind(arrays.due_at)
-        .bind(arrays.deadline_check_at)
-        .bind(arrays.deadline_level)
-        .bind(arrays.breached)
-        .bind(arrays.calendar)
         .bind(arrays.completed_at)
         .bind(arrays.document)
         .fetch_all(connection)
@@ -120,10 +121,13 @@ async fn insert(connection: &mut PgConnection, batch: &[Admission]) -> Result<Ha
 }
 
 async fn insert_belongings(connection: &mut PgConnection, stored: &[&Admission]) -> Result<()> {
-    let mut jobs = arrays::Jobs::default();
+    let (mut jobs, mut promises) = (arrays::Jobs::default(), arrays::Promises::default());
     let mut counts = BTreeMap::new();
     for admission in stored {
         jobs.push(admission.application.id, &admission.job);
+        if let Some(promise) = Promise::of(&admission.application) {
+            promises.push(admission.application.id, promise);
+        }
         *counts.entry(rows::counter_key(&admission.application)).or_default() += 1;
     }
     let events = arrays::Events::of(stored.iter().flat_map(|admission| &admission.events));
@@ -133,6 +137,11 @@ async fn insert_belongings(connection: &mut PgConnection, stored: &[&Admission])
         .bind(stored.iter().map(|admission| admission.applicant.key_id.as_str()).collect::<Vec<_>>())
         .bind(stored.iter().map(|admission| admission.applicant.wrapped_key.as_slice()).collect::<Vec<_>>())
         .bind(stored.iter().map(|admission| admission.applicant.ciphertext.as_slice()).collect::<Vec<_>>())
+        .bind(promises.application_id)
+        .bind(promises.check_at)
+        .bind(promises.level)
+        .bind(promises.breached)
+        .bind(promises.calendar)
         .bind(jobs.application_id)
         .bind(jobs.slot)
         .bind(jobs.stage)

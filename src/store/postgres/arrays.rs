@@ -25,10 +25,6 @@ pub(super) struct Applications {
     pub(super) error_code: Vec<Option<String>>,
     pub(super) authority: Vec<Option<String>>,
     pub(super) due_at: Vec<Option<DateTime<Utc>>>,
-    pub(super) deadline_check_at: Vec<Option<DateTime<Utc>>>,
-    pub(super) deadline_level: Vec<i16>,
-    pub(super) breached: Vec<bool>,
-    pub(super) calendar: Vec<Option<String>>,
     pub(super) completed_at: Vec<Option<DateTime<Utc>>>,
     pub(super) document: Vec<String>,
 }
@@ -53,13 +49,51 @@ impl Applications {
         self.error_code.push(columns.error_code);
         self.authority.push(application.authority().map(str::to_owned));
         self.due_at.push(columns.due_at);
-        self.deadline_check_at.push(columns.deadline_check_at);
-        self.deadline_level.push(columns.deadline_level);
-        self.breached.push(columns.breached);
-        self.calendar.push(columns.calendar);
         self.completed_at.push(columns.completed_at);
         self.document.push(row::text(application)?);
         Ok(())
+    }
+}
+
+/// What is stored of an open promise.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Promise {
+    check_at: Option<DateTime<Utc>>,
+    level: i16,
+    breached: bool,
+    calendar: String,
+}
+
+impl Promise {
+    /// None unless the promise is open.
+    pub(super) fn of(application: &Application) -> Option<Self> {
+        application.deadline.as_ref()?;
+        let columns = ApplicationColumns::of(application);
+        columns.calendar.map(|calendar| Self {
+            check_at: columns.deadline_check_at,
+            level: columns.deadline_level,
+            breached: columns.breached,
+            calendar,
+        })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Promises {
+    pub(super) application_id: Vec<Uuid>,
+    pub(super) check_at: Vec<Option<DateTime<Utc>>>,
+    pub(super) level: Vec<i16>,
+    pub(super) breached: Vec<bool>,
+    pub(super) calendar: Vec<String>,
+}
+
+impl Promises {
+    pub(super) fn push(&mut self, application_id: ApplicationId, promise: Promise) {
+        self.application_id.push(application_id.0);
+        self.check_at.push(promise.check_at);
+        self.level.push(promise.level);
+        self.breached.push(promise.breached);
+        self.calendar.push(promise.calendar);
     }
 }
 

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::{PostgresStore, REPEATS, appended, arrays, is_collision, snapshot};
+use super::{
+    PostgresStore, REPEATS, appended,
+    arrays::{self, Promise},
+    is_collision, snapshot,
+};
 use crate::{
     domain::{ids::ApplicationId, job::Slot},
     store::{
@@ -22,43 +26,47 @@ WITH application AS (
     UPDATE applications AS a SET
         status = w.status, stage = w.stage, open = w.open, unfinished = w.unfinished,
         needs_operator = w.needs_operator, error_code = w.error_code, authority = w.authority, due_at = w.due_at,
-        deadline_check_at = w.deadline_check_at, deadline_level = w.deadline_level, breached = w.breached,
-        calendar = w.calendar, completed_at = w.completed_at, document = w.document
+        completed_at = w.completed_at, document = w.document
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::boolean[], $7::text[], $8::text[],
-            $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::boolean[], $13::text[], $14::timestamptz[],
-            $15::text[])
-        AS w(id, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, deadline_check_at,
-            deadline_level, breached, calendar, completed_at, document)
+            $9::timestamptz[], $10::timestamptz[], $11::text[])
+        AS w(id, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, completed_at, document)
     WHERE a.id = w.id
+), promised AS (
+    INSERT INTO deadlines (application_id, check_at, level, breached, calendar)
+    SELECT * FROM unnest($12::uuid[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::text[])
+    ON CONFLICT (application_id) DO UPDATE SET
+        check_at = excluded.check_at, level = excluded.level, breached = excluded.breached, calendar = excluded.calendar
+), closed AS (
+    DELETE FROM deadlines WHERE application_id = ANY($17)
 ), changed AS (
     UPDATE jobs AS j SET
         stage = w.stage, due_at = w.due_at, lease = w.lease, fence = w.fence, attempts = w.attempts,
         crashes = w.crashes, priority = w.priority
-    FROM unnest($16::uuid[], $17::text[], $18::text[], $19::timestamptz[], $20::uuid[], $21::bigint[], $22::integer[],
-            $23::integer[], $24::smallint[], $25::uuid[], $26::bigint[])
+    FROM unnest($18::uuid[], $19::text[], $20::text[], $21::timestamptz[], $22::uuid[], $23::bigint[], $24::integer[],
+            $25::integer[], $26::smallint[], $27::uuid[], $28::bigint[])
         AS w(application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority, held_lease, held_fence)
     WHERE j.application_id = w.application_id AND j.slot = w.slot
         AND j.fence = w.held_fence AND j.lease IS NOT DISTINCT FROM w.held_lease
     RETURNING 1
 ), gone AS (
     DELETE FROM jobs AS j
-    USING unnest($27::uuid[], $28::text[], $29::uuid[], $30::bigint[])
+    USING unnest($29::uuid[], $30::text[], $31::uuid[], $32::bigint[])
         AS w(application_id, slot, held_lease, held_fence)
     WHERE j.application_id = w.application_id AND j.slot = w.slot
         AND j.fence = w.held_fence AND j.lease IS NOT DISTINCT FROM w.held_lease
     RETURNING 1
 ), added AS (
     INSERT INTO jobs (application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority)
-    SELECT * FROM unnest($31::uuid[], $32::text[], $33::text[], $34::timestamptz[], $35::uuid[], $36::bigint[],
-        $37::integer[], $38::integer[], $39::smallint[])
+    SELECT * FROM unnest($33::uuid[], $34::text[], $35::text[], $36::timestamptz[], $37::uuid[], $38::bigint[],
+        $39::integer[], $40::integer[], $41::smallint[])
 ), logged AS (
     INSERT INTO events (application_id, seq, at, kind, actor_kind, actor_id, stage, data, hash, prev_hash)
-    SELECT * FROM unnest($40::uuid[], $41::bigint[], $42::timestamptz[], $43::text[], $44::text[], $45::text[],
-        $46::text[], $47::text[], $48::text[], $49::text[])
+    SELECT * FROM unnest($42::uuid[], $43::bigint[], $44::timestamptz[], $45::text[], $46::text[], $47::text[],
+        $48::text[], $49::text[], $50::text[], $51::text[])
 ), counted AS (
     INSERT INTO counters AS c (shard, status, stage, count)
     SELECT pg_backend_pid() % 64, w.status, w.stage, w.delta
-    FROM unnest($50::text[], $51::text[], $52::bigint[]) AS w(status, stage, delta)
+    FROM unnest($52::text[], $53::text[], $54::bigint[]) AS w(status, stage, delta)
     ON CONFLICT (shard, status, stage) DO UPDATE SET count = c.count + excluded.count
 )
 SELECT (SELECT count(*) FROM changed) + (SELECT count(*) FROM gone)";
@@ -111,8 +119,12 @@ impl PostgresStore {
     }
 }
 
-/// Lease and fence of every job that was loaded.
-struct Held(HashMap<(ApplicationId, Slot), (Option<Uuid>, i64)>);
+/// What was loaded, as far as the writing compares it with the plan.
+struct Held {
+    /// Lease and fence of every job.
+    jobs: HashMap<(ApplicationId, Slot), (Option<Uuid>, i64)>,
+    promises: HashMap<ApplicationId, Promise>,
+}
 
 impl Held {
     fn of(snapshots: &[Snapshot]) -> Self {
@@ -120,20 +132,36 @@ impl Held {
             let id = snapshot.application.id;
             snapshot.jobs.iter().map(move |job| ((id, job.slot), (job.lease.map(|lease| lease.0), job.fence)))
         });
-        Self(jobs.collect())
+        let promises = snapshots.iter().filter_map(|snapshot| {
+            Promise::of(&snapshot.application).map(|promise| (snapshot.application.id, promise))
+        });
+        Self { jobs: jobs.collect(), promises: promises.collect() }
     }
 
-    fn get(&self, id: ApplicationId, slot: Slot) -> Option<(Option<Uuid>, i64)> {
-        self.0.get(&(id, slot)).copied()
+    fn job(&self, id: ApplicationId, slot: Slot) -> Option<(Option<Uuid>, i64)> {
+        self.jobs.get(&(id, slot)).copied()
+    }
+
+    fn promise(&self, id: ApplicationId) -> Option<&Promise> {
+        self.promises.get(&id)
     }
 }
 
 async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> Result<Tried> {
     let applications = arrays::Applications::of(rows.applications.iter().copied())?;
+    let (mut promises, mut closed) = (arrays::Promises::default(), Vec::new());
+    for application in &rows.applications {
+        let promise = Promise::of(application);
+        match promise {
+            Some(promise) if held.promise(application.id) != Some(&promise) => promises.push(application.id, promise),
+            None if held.promise(application.id).is_some() => closed.push(application.id.0),
+            _ => {}
+        }
+    }
     let (mut changed, mut changed_lease, mut changed_fence) = (arrays::Jobs::default(), Vec::new(), Vec::new());
     let mut added = arrays::Jobs::default();
     for (id, job) in &rows.jobs {
-        match held.get(*id, job.slot) {
+        match held.job(*id, job.slot) {
             Some((lease, fence)) => {
                 changed.push(*id, job);
                 changed_lease.push(lease);
@@ -144,7 +172,7 @@ async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> R
     }
     let (mut gone_id, mut gone_slot, mut gone_lease, mut gone_fence) = (vec![], vec![], vec![], vec![]);
     for (id, slot) in &rows.gone_jobs {
-        if let Some((lease, fence)) = held.get(*id, *slot) {
+        if let Some((lease, fence)) = held.job(*id, *slot) {
             gone_id.push(id.0);
             gone_slot.push(slot.as_str());
             gone_lease.push(lease);
@@ -165,12 +193,14 @@ async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> R
         .bind(applications.error_code)
         .bind(applications.authority)
         .bind(applications.due_at)
-        .bind(applications.deadline_check_at)
-        .bind(applications.deadline_level)
-        .bind(applications.breached)
-        .bind(applications.calendar)
         .bind(applications.completed_at)
         .bind(applications.document)
+        .bind(promises.application_id)
+        .bind(promises.check_at)
+        .bind(promises.level)
+        .bind(promises.breached)
+        .bind(promises.calendar)
+        .bind(closed)
         .bind(changed.application_id)
         .bind(changed.slot)
         .bind(changed.stage)

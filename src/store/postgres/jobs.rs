@@ -158,18 +158,15 @@ impl Jobs for PostgresStore {
     }
 
     async fn due_deadlines(&self, limit: usize) -> Result<Vec<ApplicationId>> {
-        let select = query(
-            "SELECT id AS application_id FROM applications WHERE deadline_check_at <= now()
-             ORDER BY deadline_check_at LIMIT $1",
-        );
+        let select = query("SELECT application_id FROM deadlines WHERE check_at <= now() ORDER BY check_at LIMIT $1");
         self.ids(select.bind(row::at_most(limit))).await
     }
 
     async fn outdated_deadlines(&self, version: &str, limit: usize) -> Result<Vec<ApplicationId>> {
         // Two spans of the index, where `<>` would read all of it.
         let select = query(
-            "SELECT id AS application_id FROM applications WHERE calendar < $1
-             UNION ALL SELECT id FROM applications WHERE calendar > $1 LIMIT $2",
+            "SELECT application_id FROM deadlines WHERE calendar < $1
+             UNION ALL SELECT application_id FROM deadlines WHERE calendar > $1 LIMIT $2",
         );
         self.ids(select.bind(version).bind(row::at_most(limit))).await
     }

@@ -143,10 +143,8 @@ impl Operations for PostgresStore {
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'open' LIMIT $1) r) AS open,
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'claimed' LIMIT $1) r) AS claimed,
                 (SELECT min(due_at) FROM reviews WHERE state IN ('open', 'claimed') AND due_at < 'infinity') AS next_due,
-                (SELECT count(*) FROM (SELECT FROM applications
-                    WHERE deadline_level > 0 AND NOT breached LIMIT $1) a) AS at_risk,
-                (SELECT count(*) FROM (SELECT FROM applications
-                    WHERE deadline_level > 0 AND breached LIMIT $1) a) AS breached,
+                (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND NOT breached LIMIT $1) d) AS at_risk,
+                (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND breached LIMIT $1) d) AS breached,
                 (SELECT count(*) FROM (SELECT FROM webhooks WHERE NOT dead LIMIT $1) w) AS webhooks_pending,
                 (SELECT created_at FROM webhooks WHERE NOT dead ORDER BY id LIMIT 1) AS oldest_webhook",
         );
