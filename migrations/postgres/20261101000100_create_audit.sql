@@ -10,8 +10,7 @@ CREATE TABLE events (
     stage          text,
     data           text        NOT NULL,
     hash           text        NOT NULL,
-    prev_hash      text        NOT NULL,
-    PRIMARY KEY (application_id, seq, at)
+    prev_hash      text        NOT NULL
 ) PARTITION BY RANGE (at);
 
 -- Rows come in the order of `at`, so that a summary of page ranges finds a span of time at next to no cost.
@@ -30,9 +29,10 @@ CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 REVOKE UPDATE, DELETE, TRUNCATE ON events FROM PUBLIC, CURRENT_USER;
 
--- Neither of these two protections passes to a partition by itself.
+-- What a partition does not inherit. A key of the whole table would have to contain `at`, and so would not be one.
 CREATE FUNCTION protect_events_partition(partition regclass) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (application_id, seq)', partition);
     EXECUTE format('CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON %s
                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', partition);
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM PUBLIC, CURRENT_USER', partition);

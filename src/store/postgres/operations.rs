@@ -252,7 +252,7 @@ impl Operations for PostgresStore {
         let update = query(
             "UPDATE batch_items i SET result = w.result
              FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w(batch_id, application_id, result)
-             WHERE i.batch_id = w.batch_id AND i.application_id = w.application_id",
+             WHERE i.batch_id = w.batch_id AND i.application_id = w.application_id AND i.result IS NULL",
         )
         .bind(items.iter().map(|(batch, _, _)| batch.0).collect::<Vec<_>>())
         .bind(items.iter().map(|(_, application, _)| application.0).collect::<Vec<_>>())

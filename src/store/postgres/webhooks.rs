@@ -46,6 +46,21 @@ UPDATE webhooks w SET
 FROM failed f
 WHERE w.application_id = f.application_id AND w.seq >= f.seq AND NOT w.dead";
 
+/// What waited behind a dead webhook waits no longer.
+const BURY: &str = "
+WITH died AS (
+    SELECT w.application_id, w.seq, f.id, f.error
+    FROM unnest($1::uuid[], $2::text[]) AS f(id, error) JOIN webhooks w USING (id)
+)
+UPDATE webhooks w SET
+    dead = w.id = d.id,
+    due_at = CASE WHEN w.id = d.id THEN w.due_at ELSE w.created_at END,
+    held_until = CASE WHEN w.id = d.id THEN NULL ELSE w.held_until END,
+    attempts = CASE WHEN w.id = d.id THEN w.attempts + 1 ELSE w.attempts END,
+    last_error = CASE WHEN w.id = d.id THEN d.error ELSE w.last_error END
+FROM died d
+WHERE w.application_id = d.application_id AND w.seq >= d.seq AND NOT w.dead";
+
 #[async_trait]
 impl Webhooks for PostgresStore {
     async fn claim_webhooks(&self, limit: usize, hold: Duration) -> Result<Vec<DueWebhook>> {
@@ -90,11 +105,7 @@ impl Webhooks for PostgresStore {
             self.execute(query(RETRY).bind(failed).bind(again_at).bind(failed_why)).await?;
         }
         if !dead.is_empty() {
-            let bury = query(
-                "UPDATE webhooks w SET dead = true, held_until = NULL, attempts = w.attempts + 1, last_error = f.error
-                 FROM unnest($1::uuid[], $2::text[]) AS f(id, error) WHERE w.id = f.id",
-            );
-            self.execute(bury.bind(dead).bind(dead_why)).await?;
+            self.execute(query(BURY).bind(dead).bind(dead_why)).await?;
         }
         Ok(())
     }
