@@ -1,6 +1,7 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
 pub mod bench;
+pub mod demo;
 pub mod exit;
 pub mod migrate;
 pub mod output;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show everything on a throw-away database with simulated providers
+    Demo(demo::Demo),
     /// Run the named roles in this process
     Serve(serve::Serve),
     /// Run the provider simulator alone
@@ -64,6 +67,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         command.run()?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Command::Demo(demo) = command {
+        return demo.run().await;
+    }
     if let Command::Simulate(simulate) = command {
         return simulate.run().await;
     }
@@ -73,6 +79,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(bench) => bench.run(config).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Workflow(command) => command.run(&config.workflow.folder),
-        Command::Simulate(_) | Command::Secret(_) => Ok(ExitCode::SUCCESS),
+        Command::Demo(_) | Command::Simulate(_) | Command::Secret(_) => Ok(ExitCode::SUCCESS),
     }
 }
