@@ -1,7 +1,11 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
+pub mod action;
+pub mod audit;
 pub mod bench;
+pub mod calendar;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod migrate;
 pub mod output;
