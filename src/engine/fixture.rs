@@ -101,7 +101,7 @@ impl Site {
         };
         match self.engine.admitter.admit(new).await.unwrap() {
             Admittance::Created(application) => *application,
-            other => panic!("{other:?}"),
+            other => unreachable!("{other:?}"),
         }
     }
 

@@ -113,7 +113,7 @@ impl Sweep for Outbox {
                     Err(error) if tries.is_empty() => return Err(error.into()),
                     // What is under way ends first: its results are worth more than a quick look.
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "webhooks will be claimed again")
+                        tracing::warn!(error = &error as &dyn std::error::Error, "webhooks will be claimed again");
                     }
                 }
             }

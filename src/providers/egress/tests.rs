@@ -6,7 +6,9 @@ use tokio::{net::TcpListener, sync::Notify};
 use super::*;
 
 fn check(url: &str, allow_private: bool) -> Result<(), CallbackNotAllowed> {
-    check_url(&Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")), allow_private)
+    let parsed = Url::parse(url);
+    assert!(parsed.is_ok(), "{url}");
+    check_url(&parsed.unwrap(), allow_private)
 }
 
 #[test]

@@ -9,15 +9,21 @@ use crate::{
 
 /// Keeps the mails; refuses them while told to.
 #[derive(Clone, Default)]
-struct Mailbox(Arc<Mutex<(Vec<(String, String)>, bool)>>);
+struct Mailbox(Arc<Mutex<Post>>);
+
+#[derive(Default)]
+struct Post {
+    mails: Vec<(String, String)>,
+    refuses: bool,
+}
 
 impl Mailbox {
     fn subjects(&self) -> Vec<String> {
-        self.0.lock().unwrap().0.iter().map(|(subject, _)| subject.clone()).collect()
+        self.0.lock().unwrap().mails.iter().map(|(subject, _)| subject.clone()).collect()
     }
 
     fn refuse(&self, refuse: bool) {
-        self.0.lock().unwrap().1 = refuse;
+        self.0.lock().unwrap().refuses = refuse;
     }
 }
 
@@ -25,8 +31,8 @@ impl Mailbox {
 impl OperationsMail for Mailbox {
     async fn send(&self, subject: &str, body: &str) -> anyhow::Result<()> {
         let mut kept = self.0.lock().unwrap();
-        anyhow::ensure!(!kept.1, "no mail today");
-        kept.0.push((subject.to_owned(), body.to_owned()));
+        anyhow::ensure!(!kept.refuses, "no mail today");
+        kept.mails.push((subject.to_owned(), body.to_owned()));
         Ok(())
     }
 }
@@ -60,7 +66,7 @@ async fn what_happened_is_told_once_and_not_too_often() {
     alerts.run().await.unwrap();
     assert_eq!(mails.subjects().len(), 2, "the rest when the time has come");
     assert_eq!(mails.subjects()[1], "Greenlane: 1 stalled (1 条告警)");
-    for (_, body) in &mails.0.lock().unwrap().0 {
+    for (_, body) in &mails.0.lock().unwrap().mails {
         for personal in ["张三", "13800138000", "军字"] {
             assert!(!body.contains(personal), "{body}");
         }
@@ -111,5 +117,5 @@ async fn a_calendar_that_ends_soon_is_told_of_once_a_day() {
     assert_eq!(mails.subjects().len(), 1);
     assert!(mails.subjects()[0].contains("calendar"), "{:?}", mails.subjects());
     let version = site.engine.shared.calendar().version().to_owned();
-    assert!(mails.0.lock().unwrap().0[0].1.contains(&version));
+    assert!(mails.0.lock().unwrap().mails[0].1.contains(&version));
 }

@@ -81,8 +81,9 @@ impl Sink {
 
     async fn wait_until(&self, condition: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
         let mut deliveries = self.deliveries.clone();
-        let found = timeout(Duration::from_secs(30), deliveries.wait_for(|all| condition(all))).await;
-        found.map(|all| all.unwrap().clone()).unwrap_or_else(|_| panic!("{:#?}", self.deliveries.borrow()))
+        let found = timeout(Duration::from_secs(30), deliveries.wait_for(|all| condition(all))).await.is_ok();
+        assert!(found, "{:#?}", self.deliveries.borrow());
+        self.deliveries.borrow().clone()
     }
 
     async fn wait_for(&self, count: usize) -> Vec<Delivery> {

@@ -161,7 +161,7 @@ mod tests {
     fn a_pause_that_the_receiver_asks_for_is_kept_within_reason() {
         let at = |seconds| match after(&tried(1, hours(0)), answered(429, Some(seconds)), 0.5, 1.0) {
             WebhookResult::Retry { at, .. } => (at - start()).num_seconds(),
-            other => panic!("{other:?}"),
+            other => unreachable!("{other:?}"),
         };
         assert_eq!((at(1), at(120), at(1_000_000)), (5, 120, 6 * 3600));
     }
