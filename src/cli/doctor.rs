@@ -39,7 +39,7 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     tell("configuration", Ok("valid".to_owned()))?;
     tell("workflows", workflows(config))?;
     tell("key material", key_material(config))?;
-    let opened = wiring::store(config, false).await;
+    let opened = wiring::store(config).await;
     let (store, database) = match opened {
         Ok(store) => (Some(store), Ok(kind(config).to_owned())),
         Err(error) => (None, Err(chain(&error))),
@@ -149,7 +149,7 @@ mod tests {
         let mut config = config(&site);
         assert!(workflows(&config).is_ok() && key_material(&config).is_ok());
         assert!(redis(&config).await.is_ok(), "optional");
-        let store = wiring::store(&config, false).await.unwrap();
+        let store = wiring::store(&config).await.unwrap();
         assert!(clock(Some(&store)).await.is_ok() && clock(None).await.is_err());
         assert!(calendar(&config, None).await.is_ok() && calendar(&config, Some(&store)).await.is_ok());
 
@@ -165,7 +165,7 @@ mod tests {
         config.workflow.folder = "no-such-folder".into();
         assert!(workflows(&config).unwrap_err().contains("workflow check"));
         config.secrets.file = Some("no-such-folder/file".into());
-        config.database.url = "postgres://host/database".parse().unwrap();
+        config.database.url = "postgres://127.0.0.1:1/database".parse().unwrap();
         assert!(key_material(&config).is_err());
         assert_eq!(run(&config).await.unwrap(), ExitCode::FAILURE);
     }

@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod key;
 pub mod migrate;
 pub mod output;
 pub mod secret;
