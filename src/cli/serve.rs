@@ -16,7 +16,8 @@ use crate::{
             rescue::Rescue, retention::Retention, reviews::Reviews,
         },
     },
-    providers::Providers,
+    http::{self, AppState},
+    providers::{Providers, breaker::Breakers},
     stages, telemetry,
 };
 
@@ -106,6 +107,7 @@ impl Server {
             other => other,
         };
         let engine = wiring::engine(config, roles, store, secrets, hints).await?;
+        let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers)));
         }
@@ -120,7 +122,7 @@ impl Server {
             let local = listener.local_addr()?;
             eprintln!("listening on http://{local}");
             address = Some(local);
-            http = Some(tokio::spawn(answer(listener, router(config, &engine)?, stop_http.clone())));
+            http = Some(tokio::spawn(answer(listener, router(config, &engine, breakers)?, stop_http.clone())));
         }
         tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
         Ok(Self { engine, address, stop_http, http })
@@ -141,8 +143,16 @@ impl Server {
     }
 }
 
-fn router(_config: &Config, _engine: &Engine) -> anyhow::Result<axum::Router> {
-    Ok(axum::Router::new())
+fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>) -> anyhow::Result<axum::Router> {
+    let limits = &config.limits;
+    let settings = http::Settings {
+        allow_private_callbacks: config.webhooks.allow_private_callbacks,
+        claim_limit: u64::from(config.review.claim_limit),
+        request_limit: wiring::rate(limits.requests_per_second, limits.requests_burst)?,
+        ..http::Settings::default()
+    };
+    let state = AppState::new(engine.clone(), wiring::inspector(config)?, wiring::blobs(config)?, breakers, settings);
+    Ok(http::router(state))
 }
 
 async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationToken) {

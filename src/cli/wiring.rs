@@ -187,19 +187,23 @@ pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Provide
             open_for: breaker.open_seconds.duration(),
             max_open_for: breaker.max_open_seconds.duration(),
         },
-        registry_limit: rate(registry)?,
-        face_limit: rate(face)?,
-        sms_limit: rate(sms)?,
-        push_limit: rate(push)?,
+        registry_limit: rate(registry.rate_per_second, registry.rate_burst)?,
+        face_limit: rate(face.rate_per_second, face.rate_burst)?,
+        sms_limit: rate(sms.rate_per_second, sms.rate_burst)?,
+        push_limit: rate(push.rate_per_second, push.rate_burst)?,
     };
     Ok(http::providers(&settings, hints)?)
 }
 
-fn rate(provider: &ProviderConfig) -> anyhow::Result<Option<RateLimit>> {
-    if provider.rate_per_second <= 0.0 {
+/// A limit, or none where the configured rate is 0.
+///
+/// # Errors
+/// The numbers make no limit.
+pub fn rate(per_second: f64, burst: u32) -> anyhow::Result<Option<RateLimit>> {
+    if per_second <= 0.0 {
         return Ok(None);
     }
-    Ok(Some(RateLimit::new(provider.rate_per_second, provider.rate_burst)?))
+    Ok(Some(RateLimit::new(per_second, burst)?))
 }
 
 /// The photo files.
