@@ -42,6 +42,17 @@ enum Command {
     Migrate,
     /// Measure throughput and latency on the configured database
     Bench(bench::Bench),
+    /// API keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// The working-day calendar
+    #[command(subcommand)]
+    Calendar(calendar::CalendarCommand),
+    /// Check configuration, database, Redis, providers, calendar and clock
+    Doctor,
     /// Look at the workflow files and check them
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
@@ -83,6 +94,18 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(config).await,
         Command::Bench(bench) => bench.run(config).await,
         Command::Migrate => migrate::run(&config).await,
+        Command::Key(command) => command.run(wiring::store(&config).await?.as_ref()).await,
+        Command::Audit(command) => {
+            let (secrets, store) = (wiring::secrets(&config)?, wiring::store(&config).await?);
+            command.run(store.as_ref(), &secrets).await
+        }
+        Command::Calendar(command) => {
+            let store = wiring::store(&config).await?;
+            let workflows = wiring::workflows(&config, store.as_ref()).await?;
+            let calendar = wiring::calendar(&config, store.as_ref()).await?;
+            command.run(store.as_ref(), &workflows, &calendar, config.calendar.warn_days).await
+        }
+        Command::Doctor => doctor::run(&config).await,
         Command::Workflow(command) => command.run(&config.workflow.folder),
         Command::Demo(_) | Command::Simulate(_) | Command::Secret(_) => Ok(ExitCode::SUCCESS),
     }

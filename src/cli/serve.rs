@@ -110,9 +110,10 @@ impl Server {
         let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers)));
+            engine.sweep(vec![wiring::outbox(config, &engine)?]);
         }
         if roles.contains(&Role::Scheduler) {
-            engine.sweep(scheduled(config, &engine));
+            engine.sweep(scheduled(config, &engine)?);
         }
         let stop_http = CancellationToken::new();
         let (mut address, mut http) = (None, None);
@@ -163,8 +164,8 @@ async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationT
 }
 
 /// Every reconciler of the scheduler role.
-fn scheduled(config: &Config, engine: &Engine) -> Vec<Arc<dyn Sweep>> {
-    vec![
+fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Sweep>>> {
+    Ok(vec![
         Arc::new(Rescue(engine.clone())),
         Arc::new(Deadlines(engine.clone())),
         Arc::new(Reviews(engine.clone())),
@@ -173,7 +174,8 @@ fn scheduled(config: &Config, engine: &Engine) -> Vec<Arc<dyn Sweep>> {
         Arc::new(Retention(engine.clone())),
         Arc::new(Gauges(engine.clone())),
         Arc::new(Checkpoints { engine: engine.clone(), period: config.audit.checkpoint_seconds.duration() }),
-    ]
+        wiring::alerts(config, engine)?,
+    ])
 }
 
 /// SIGTERM or SIGINT.

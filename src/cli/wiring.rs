@@ -18,6 +18,11 @@ use crate::{
         lease::Identity,
         places::Places,
         shared::{Settings, Shared},
+        sweep::{
+            Sweep,
+            alerts::{self, Alerts},
+            outbox::{self, Outbox},
+        },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
     photos::{Inspector, Thresholds},
@@ -25,8 +30,10 @@ use crate::{
         Providers,
         blob::BlobStore,
         breaker::BreakerSettings,
+        egress::WebhookClient,
         http::{self, Settings as ProviderSettings},
         mail,
+        operations_mail::OperationsMailer,
     },
     secrets::KeyMaterial,
     stages::Tools,
@@ -41,6 +48,8 @@ use super::{exit::Refused, serve::Role};
 
 /// Photos inspected at once: each takes a core for a moment and a decoded picture's memory.
 const INSPECTIONS: usize = 2;
+/// Webhooks delivered at once.
+const WEBHOOK_TRIES: usize = 64;
 /// Commits side by side: on PostgreSQL one writes while the other collects; SQLite has one writer anyway.
 const COMMITTERS: usize = 2;
 
@@ -231,16 +240,31 @@ pub fn inspector(config: &Config) -> anyhow::Result<Inspector> {
     Ok(Inspector::new(thresholds, INSPECTIONS)?)
 }
 
-/// Mail to operations: SMTP, or a folder of files when none is configured.
+/// The delivery of webhooks.
 ///
 /// # Errors
-/// The address is wrong.
-pub fn mailer(config: &Config) -> anyhow::Result<Box<dyn mail::Mailer>> {
-    let settings = match &config.mail.url {
+/// The HTTP client cannot be made.
+pub fn outbox(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>> {
+    let webhooks = &config.webhooks;
+    let timeout = webhooks.timeout_seconds.duration();
+    let client = WebhookClient::new(webhooks.allow_private_callbacks, timeout)?;
+    let settings = outbox::Settings { timeout, retry_scale: webhooks.retry_scale, concurrency: WEBHOOK_TRIES };
+    Ok(Arc::new(Outbox::new(engine.clone(), Arc::new(client), settings)))
+}
+
+/// The operators' digest, by SMTP, or into a folder of files when none is configured.
+///
+/// # Errors
+/// An address is wrong.
+pub fn alerts(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>> {
+    let mail = &config.mail;
+    let settings = match &mail.url {
         Some(url) => mail::Settings::Smtp(url.expose().as_str().into()),
-        None => mail::Settings::Folder(config.mail.file_dir.clone()),
+        None => mail::Settings::Folder(mail.file_dir.clone()),
     };
-    Ok(mail::mailer(&settings)?)
+    let mailer = OperationsMailer::new(mail::mailer(&settings)?, &mail.from, &mail.operations)?;
+    let settings = alerts::Settings { calendar_warn_days: config.calendar.warn_days, ..alerts::Settings::default() };
+    Ok(Arc::new(Alerts::new(engine.clone(), Box::new(mailer), settings)))
 }
 
 /// The engine of this process, its lease taken.
