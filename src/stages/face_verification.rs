@@ -8,11 +8,12 @@ use crate::{
         application::{OutcomeCode, WaitReason},
         calendar::{instant, local_date},
         decision::{Decision, Failure, Finding, Rejection, Until},
+        provider_error::{ErrorClass, code},
         stage::{Stage, outcome},
         transition::FACE_MANUAL,
     },
     engine::run::{Run, StageRunner},
-    providers::{DocumentRef, FaceAnswer, FaceQuery, FaceState},
+    providers::{CallError, DocumentRef, FaceAnswer, FaceQuery, FaceState},
 };
 
 use super::{Tools, unanswered};
@@ -44,6 +45,10 @@ impl StageRunner for FaceVerification {
         let request_id = format!("{}:{}", run.application().id, Stage::FaceVerification);
         match self.0.providers.face.query_verification(query, &request_id).await {
             Ok(answer) => self.decide(answer).await,
+            // The provider's own codes for `manual`; a code that nobody knows says nothing about the applicant.
+            Err(CallError::Failed(error)) if error.class == ErrorClass::Manual && error.code != code::UNKNOWN_CODE => {
+                Decision::Stall(Failure::new(FACE_MANUAL, error.detail))
+            }
             Err(error) => unanswered(error, |error| not_verified(&error.code)),
         }
     }
@@ -71,7 +76,10 @@ impl FaceVerification {
                 Err(error) => super::interrupted(&error),
             },
             FaceState::Manual => {
-                let detail = format!("face verification asks for a check at the counter (sub code `{}`)", sub_code.unwrap_or_default());
+                let detail = format!(
+                    "face verification asks for a check at the counter (sub code `{}`)",
+                    sub_code.unwrap_or_default()
+                );
                 Decision::Stall(Failure::new(FACE_MANUAL, detail))
             }
         }

@@ -88,3 +88,6 @@ fn interrupted(error: &StoreError) -> Decision {
     let detail = "the database was unavailable".to_owned();
     Decision::Wait { until: Until::After(Duration::from_secs(1)), reason: WaitReason::Retry, detail }
 }
+
+#[cfg(test)]
+mod tests;

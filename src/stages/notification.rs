@@ -9,6 +9,7 @@ use crate::{
         decision::{Decision, Failure},
         message::{app_body, app_title, sms_text, template},
         stage::Stage,
+        transition::SENT_AGAIN,
     },
     engine::run::{Run, StageRunner},
     providers::{CallError, PushNotification, SmsMessage, SmsState},
@@ -62,13 +63,16 @@ impl Notification {
     /// asked first (invariant 7).
     async fn sms(&self, run: &Run, outcome: OutcomeCode, reference: &str) -> Result<String, NotSent> {
         let gateway = &self.0.providers.sms;
-        if !run.is_first_of(planned_at(run.application(), Channel::Sms)) {
+        let planned_at = planned_at(run.application(), Channel::Sms);
+        if !run.is_first_of(planned_at) {
             let report = gateway.query(reference, reference).await?;
-            if report.found {
-                return match report.state {
-                    Some(SmsState::Failed) => Err(NotSent::Refused(Failure::new("sms_failed", "the SMS was not delivered"))),
-                    _ => Ok(report.message_id.unwrap_or_default()),
-                };
+            let failed = report.state == Some(SmsState::Failed);
+            if report.found && !failed {
+                return Ok(report.message_id.unwrap_or_default());
+            }
+            // What failed for good is sent once more only when an operator asked for it.
+            if report.found && planned_at != SENT_AGAIN {
+                return Err(NotSent::Refused(Failure::new("sms_failed", "the SMS was not delivered")));
             }
         }
         let message = SmsMessage {

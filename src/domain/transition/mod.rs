@@ -8,7 +8,7 @@ mod operator;
 mod review;
 mod run;
 
-pub use operator::FACE_MANUAL;
+pub use operator::{FACE_MANUAL, SENT_AGAIN};
 
 use std::time::Duration;
 

@@ -16,8 +16,9 @@ use super::Draft;
 /// The error code of a face verification that must be done by a person at the counter.
 pub const FACE_MANUAL: &str = "face_manual";
 
-/// No run of a notification that is sent again counts as its first: an earlier try may have got through.
-const ASK_FIRST: i64 = -1;
+/// [`Notice::planned_at_fence`](crate::domain::application::Notice::planned_at_fence) of a notification that an operator
+/// sends again: none of its runs counts as its first, because an earlier try may have got through.
+pub const SENT_AGAIN: i64 = -1;
 
 impl Draft<'_> {
     pub(super) fn operator(&mut self, actor: Actor, act: OperatorAct) -> Result<(), Refusal> {
@@ -62,7 +63,7 @@ impl Draft<'_> {
         let mut failed = Vec::new();
         for notice in app.notices.iter_mut().filter(|notice| notice.state == NoticeState::Failed) {
             notice.state = NoticeState::Pending;
-            notice.planned_at_fence = ASK_FIRST;
+            notice.planned_at_fence = SENT_AGAIN;
             failed.push(notice.channel);
         }
         app.stage = Some(stage);

@@ -1,0 +1,75 @@
+//! The last look at the registry, and the record.
+
+use super::{bench::Bench, outside::licence};
+use crate::{
+    domain::{
+        application::{Kind, OutcomeCode, Photo, PhotoSource},
+        decision::{Decision, NewLicence},
+        ids::PhotoId,
+        stage::Stage,
+    },
+    licences::record::{Record, facts},
+};
+
+const STAGE: Stage = Stage::Generation;
+
+async fn issued(bench: &Bench) -> NewLicence {
+    match bench.run(STAGE).await {
+        Decision::Issue(licence) => *licence,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn opened(bench: &Bench, licence: &NewLicence) -> Record {
+    Record::open(&bench.tools.secrets, licence.id, &licence.sealed).unwrap()
+}
+
+#[tokio::test]
+async fn the_record_says_what_the_registry_says_now() {
+    let bench = Bench::new().await;
+    bench.outside.registered(|licence| {
+        licence.status = "H".to_owned();
+        licence.classes = "A2".to_owned();
+        licence.address = Some("内蒙古乌海市".to_owned());
+    });
+    let licence = issued(&bench).await;
+    let wanted = bench.outside.registry.lock().unwrap().licence.clone().unwrap();
+    assert_eq!((licence.status.as_str(), &licence.facts), ("H", &facts(&wanted)));
+    let record = opened(&bench, &licence);
+    assert_eq!((record.application_id, record.photo.source), (bench.application.id, PhotoSource::Retained));
+    assert_eq!(record.address.as_deref(), Some("内蒙古乌海市"));
+    assert_eq!(record.birth_date.map(|date| date.to_string()).as_deref(), Some("1949-12-31"), "from the number");
+}
+
+#[tokio::test]
+async fn a_licence_that_was_lost_meanwhile_is_not_issued() {
+    let bench = Bench::new().await;
+    for (status, wanted) in
+        [("A", None), ("D", Some(OutcomeCode::StatusNotEligible)), ("", Some(OutcomeCode::StatusNotEligible))]
+    {
+        bench.outside.registered(|licence| licence.status = status.to_owned());
+        assert_eq!(bench.rejection(STAGE).await, wanted, "`{status}`");
+    }
+    bench.outside.registry.lock().unwrap().filed = false;
+    assert_eq!(bench.rejection(STAGE).await, Some(OutcomeCode::NotFiled));
+}
+
+#[tokio::test]
+async fn the_previous_photo_is_that_of_the_licence_before() {
+    let bench = Bench::new().await.of(Kind::Reissue, PhotoSource::Previous);
+    let decision = bench.run(STAGE).await;
+    assert!(matches!(&decision, Decision::Stall(failure) if failure.code == "previous_photo_missing"), "{decision:?}");
+    let photo = Photo { source: PhotoSource::Album, photo_id: Some(PhotoId::new()) };
+    bench.has_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z", facts(&licence()), photo.clone()).await;
+    let licence = issued(&bench).await;
+    assert_eq!(opened(&bench, &licence).photo, photo);
+}
+
+#[tokio::test]
+async fn a_repeated_run_writes_the_same_under_another_id() {
+    let bench = Bench::new().await;
+    let (first, second) = (issued(&bench).await, issued(&bench).await);
+    assert_ne!(first.id, second.id, "only the one that is committed exists");
+    assert_eq!((&first.status, &first.facts), (&second.status, &second.facts));
+    assert_eq!(opened(&bench, &first), opened(&bench, &second));
+}
