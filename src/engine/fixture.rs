@@ -21,6 +21,7 @@ use crate::{
         application::{Application, Kind, Photo, PhotoSource},
         calendar::{BUILT_IN, Calendar},
         ids::ApplicationId,
+        personal::Applicant,
         transition::Timing,
     },
     hints::Local,
@@ -45,6 +46,11 @@ impl Drop for Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::with(Places::default()).await
+    }
+
+    /// In a process that may hold so many jobs.
+    pub(crate) async fn with(places: Places) -> Self {
         let folder = std::env::temp_dir().join(format!("greenlane-engine-{}", uuid::Uuid::now_v7()));
         let url = format!("sqlite://{}", folder.join("greenlane.db").display());
         let store = store::open(&url, &Options::default()).await.unwrap();
@@ -64,7 +70,7 @@ impl Site {
             clock,
             Arc::new(KeyMaterial::ephemeral().unwrap()),
             Arc::new(Local::new()),
-            Places::default(),
+            places,
             settings,
             workflows,
             Calendar::parse(BUILT_IN).unwrap(),
@@ -83,18 +89,13 @@ impl Site {
 
     /// The application of holder `number`.
     pub(crate) async fn admit(&self, number: u32) -> Application {
-        let applicant = json!({
-            "document": { "document_type": "C", "document_number": format!("军字第{number:07}号") },
-            "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",
-            "consent": { "version": "2026-01", "given_at": "2026-11-20T02:00:00Z" },
-        });
         let new = NewApplication {
             owner: "upstream".to_owned(),
             key_name: "key".to_owned(),
             idempotency_key: number.to_string(),
             request_hash: String::new(),
             kind: Kind::FirstIssue,
-            applicant: serde_json::from_value(applicant).unwrap(),
+            applicant: applicant(number),
             photo: Photo { source: PhotoSource::Retained, photo_id: None },
             callback_url: None,
             upstream_ref: None,
@@ -109,6 +110,16 @@ impl Site {
     pub(crate) async fn change(&self, id: ApplicationId, change: impl FnMut(&mut Write) + Send) {
         self.store().commit(&[id], &mut Change(change)).await.unwrap();
     }
+}
+
+/// Holder `number`.
+pub(crate) fn applicant(number: u32) -> Applicant {
+    let applicant = json!({
+        "document": { "document_type": "C", "document_number": format!("军字第{number:07}号") },
+        "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",
+        "consent": { "version": "2026-01", "given_at": "2026-11-20T02:00:00Z" },
+    });
+    serde_json::from_value(applicant).unwrap()
 }
 
 struct Change<F>(F);

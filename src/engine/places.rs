@@ -83,3 +83,62 @@ impl Places {
         !self.is_closed() && !self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(&stage)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGE: Stage = Stage::Eligibility;
+
+    fn places() -> Places {
+        Places::new([(STAGE, 2), (Stage::Generation, 1)])
+    }
+
+    fn wanted(places: &Places) -> Vec<(Stage, usize)> {
+        places.wants().into_iter().map(|want| (want.stage, want.limit)).collect()
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_holder_is_gone() {
+        let places = places();
+        let first = places.take(STAGE).unwrap();
+        let second = places.take(STAGE).unwrap();
+        assert!(places.take(STAGE).is_none());
+        assert_eq!((places.taken(STAGE), places.concurrency(STAGE)), (2, 2));
+        assert_eq!(wanted(&places), [(Stage::Generation, 1)], "what has no place is not claimed");
+        drop(first);
+        assert_eq!((places.taken(STAGE), wanted(&places)), (1, vec![(STAGE, 1), (Stage::Generation, 1)]));
+        drop(second);
+        assert_eq!(places.taken(STAGE), 0);
+    }
+
+    #[test]
+    fn a_stage_without_places_starts_nothing() {
+        let places = places();
+        assert!(places.take(Stage::Notification).is_none());
+        assert_eq!((places.taken(Stage::Notification), places.concurrency(Stage::Notification)), (0, 0));
+        assert!(Places::default().wants().is_empty());
+    }
+
+    #[test]
+    fn a_paused_stage_starts_nothing_and_keeps_what_it_has() {
+        let places = places();
+        let running = places.take(STAGE);
+        assert!(!places.set_paused(vec![STAGE]), "nothing was resumed");
+        assert!(places.take(STAGE).is_none());
+        assert_eq!((places.taken(STAGE), places.stages()), (1, vec![Stage::Generation]));
+        assert_eq!(wanted(&places), [(Stage::Generation, 1)]);
+        assert!(!places.set_paused(vec![STAGE, Stage::Generation]));
+        assert!(places.set_paused(vec![Stage::Generation]), "one of them was");
+        assert!(places.take(STAGE).is_some());
+        drop(running);
+    }
+
+    #[test]
+    fn a_closing_process_starts_nothing_more() {
+        let places = places();
+        places.close();
+        assert!(places.is_closed() && places.take(STAGE).is_none());
+        assert!(places.wants().is_empty() && places.stages().is_empty());
+    }
+}

@@ -228,3 +228,6 @@ fn fold(write: &mut Write, plan: Plan, now: chrono::DateTime<chrono::Utc>) {
     write.licence = licence.or_else(|| write.licence.take());
     write.alerts.extend(alerts);
 }
+
+#[cfg(test)]
+mod tests;

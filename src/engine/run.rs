@@ -127,3 +127,58 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::engine::fixture::{Site, applicant};
+
+    fn job(fence: i64, attempts: u32) -> Job {
+        Job { fence, attempts, ..Job::due(Slot::Sms, Stage::Notification, Utc::now(), 0, 0) }
+    }
+
+    async fn run(ledger: &Arc<Ledger>, application: &Application, job: Job) -> Run {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Run::new(application.clone(), job, Arc::new(applicant(1)), place, Arc::clone(ledger))
+    }
+
+    #[tokio::test]
+    async fn the_ledger_holds_a_job_until_its_last_clone_is_gone() {
+        let application = Site::start().await.admit(1).await;
+        let ledger = Arc::new(Ledger::default());
+        let first = run(&ledger, &application, job(4, 0)).await;
+        let clone = first.clone();
+        drop(first);
+        let held = Held { application_id: application.id, slot: Slot::Sms, fence: 4 };
+        assert_eq!(ledger.held(), [held]);
+        drop(clone);
+        assert!(ledger.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_later_fence_is_not_taken_out_by_the_end_of_an_earlier_one() {
+        let application = Site::start().await.admit(1).await;
+        let ledger = Arc::new(Ledger::default());
+        let first = run(&ledger, &application, job(4, 0)).await;
+        let second = run(&ledger, &application, job(5, 0)).await;
+        drop(first);
+        assert_eq!(ledger.held().iter().map(|held| held.fence).collect::<Vec<_>>(), [5]);
+        drop(second);
+        assert_eq!(ledger.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_the_first_fence_of_the_first_attempt_is_the_first_run() {
+        let application = Site::start().await.admit(1).await;
+        let ledger = Arc::new(Ledger::default());
+        for (fence, attempts, planned_at, first) in
+            [(5, 0, 4, true), (6, 0, 4, false), (5, 1, 4, false), (1, 0, 0, true), (1, 0, -1, false)]
+        {
+            let run = run(&ledger, &application, job(fence, attempts)).await;
+            assert_eq!(run.is_first_of(planned_at), first, "{fence} {attempts} {planned_at}");
+        }
+    }
+}

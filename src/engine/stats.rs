@@ -87,10 +87,64 @@ impl Stats {
 /// The percentiles of some values.
 pub fn percentiles(mut values: Vec<u32>) -> Percentiles {
     values.sort_unstable();
-    let at = |share: usize| values.get((values.len() * share / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(0);
+    let at = |share: usize| {
+        values.get((values.len() * share / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(0)
+    };
     Percentiles { p50: at(50), p95: at(95), p99: at(99) }
 }
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGE: Stage = Stage::Generation;
+
+    #[test]
+    fn percentiles_of_few_and_many() {
+        let of = |values: Vec<u32>| {
+            let found = percentiles(values);
+            (found.p50, found.p95, found.p99)
+        };
+        assert_eq!(of(vec![]), (0, 0, 0));
+        assert_eq!(of(vec![7]), (7, 7, 7));
+        assert_eq!(of((1..=100).rev().collect()), (51, 96, 100));
+        assert_eq!(of(vec![1, u32::MAX]), (u32::MAX, u32::MAX, u32::MAX));
+    }
+
+    #[test]
+    fn runs_of_the_last_minute_are_counted() {
+        let stats = Stats::default();
+        assert_eq!(stats.figures(STAGE, 100), StageFigures::default());
+        for second in [100, 100, 130, 159] {
+            stats.record(STAGE, Duration::from_millis(20), Duration::from_millis(300), second);
+        }
+        for (second, wanted) in [(159, 4), (160, 2), (190, 1), (218, 1), (219, 0)] {
+            assert_eq!(stats.figures(STAGE, second).per_minute, wanted, "{second}");
+        }
+        let figures = stats.figures(STAGE, 159);
+        assert_eq!((figures.wait_ms.p50, figures.run_ms.p99), (20, 300));
+        assert_eq!(stats.figures(Stage::Eligibility, 159).per_minute, 0);
+    }
+
+    #[test]
+    fn only_so_many_samples_are_kept() {
+        let stats = Stats::default();
+        for n in 0..3 * SAMPLES {
+            stats.record(STAGE, Duration::ZERO, Duration::from_millis(n as u64), n as u64);
+        }
+        let all = stats.0.lock().unwrap();
+        let samples = all.get(&STAGE).unwrap();
+        assert_eq!(samples.recent.len(), SAMPLES);
+        assert!(samples.seconds.len() <= 60);
+        assert_eq!(samples.recent.front().map(|(_, _, run)| *run), Some(2 * SAMPLES as u32));
+    }
+
+    #[test]
+    fn what_is_longer_than_a_month_is_cut() {
+        assert_eq!(millis(Duration::MAX), u32::MAX);
+    }
 }
