@@ -162,6 +162,7 @@ impl World {
     }
 
     /// Plans a cause, checks the plan, and takes it over.
+    #[expect(clippy::needless_pass_by_value, reason = "a cause happens once")]
     pub(super) fn apply(&mut self, cause: Cause) -> Result<Plan, Refusal> {
         let cx = Context {
             workflow: self.workflow,
