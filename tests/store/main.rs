@@ -21,6 +21,7 @@ mod reading;
 mod rescuing;
 mod reviewing;
 mod schema;
+mod server;
 mod site;
 
 /// Runs each case on both databases.

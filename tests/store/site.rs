@@ -129,6 +129,15 @@ impl Raw {
         }
     }
 
+    /// Runs something while another connection has the table to itself (PostgreSQL).
+    pub async fn while_locked(&self, table: &str, work: impl Future<Output = ()>) {
+        let Self::Postgres(pool) = self else { panic!("SQLite locks no tables") };
+        let mut other = pool.begin().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("LOCK TABLE {table}"))).execute(&mut *other).await.unwrap();
+        work.await;
+        other.rollback().await.unwrap();
+    }
+
     /// A mark that moves whenever somebody writes, or locks, what claims and sweeps look at.
     pub async fn watch(&self) -> i64 {
         match self {
