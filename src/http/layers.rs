@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 use crate::telemetry::metrics::{HTTP_DURATION, HTTP_REQUESTS};
 
-use super::{problem::Problem, state::AppState};
+use super::{
+    problem::{MEDIA_TYPE, Problem},
+    state::AppState,
+};
 
 /// The header that names a request in logs and answers.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -83,9 +86,18 @@ fn known(method: &str) -> &'static str {
         .unwrap_or("other")
 }
 
-/// Headers that every answer has.
+/// Headers that every answer has; and a problem where a library below answered an error in its own words.
 pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if is_error && response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != MEDIA_TYPE) {
+        response = match status {
+            StatusCode::NOT_FOUND => Problem::not_found(),
+            _ => Problem::new(status, "request_failed", "the request cannot be answered"),
+        }
+        .into_response();
+    }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -19,3 +19,6 @@ mod strict;
 
 pub use router::router;
 pub use state::{AppState, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod conventions;
 mod fuzz_api;
 mod journeys;
 mod licences;
+mod openapi;
 mod ops;
 mod photos;
 mod redis;

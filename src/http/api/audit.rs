@@ -57,7 +57,7 @@ struct SearchParams {
 }
 
 /// Search the audit log, newest first.
-#[utoipa::path(get, path = "/v1/audit", tag = "audit", security(("key" = ["audit:read"])),
+#[utoipa::path(get, path = "/v1/audit", operation_id = "search_audit", tag = "audit", security(("key" = ["audit:read"])),
     params(SearchParams), responses((status = 200, description = "One page", body = ListBody<FoundBody>)))]
 async fn search(
     State(state): State<AppState>,

@@ -101,7 +101,7 @@ struct PhotoForm {
 }
 
 /// Upload a photo, as a form (`multipart/form-data`, field `photo`) or as it is (`image/jpeg`, `image/png`).
-#[utoipa::path(post, path = "/v1/photos", tag = "applications", security(("key" = ["applications:write"])),
+#[utoipa::path(post, path = "/v1/photos", operation_id = "upload_photo", tag = "applications", security(("key" = ["applications:write"])),
     params(UploadParams), request_body(content = PhotoForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "Taken", body = PhotoBody),
@@ -201,7 +201,7 @@ fn away(error: crate::providers::blob::BlobError) -> Problem {
 }
 
 /// Look at a photo. Every view is recorded.
-#[utoipa::path(get, path = "/v1/photos/{photo_id}/image", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(get, path = "/v1/photos/{photo_id}/image", operation_id = "get_photo_image", tag = "reviews", security(("key" = ["reviews"])),
     params(("photo_id" = PhotoId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     responses((status = 200, description = "The re-encoded picture", body = Vec<u8>, content_type = "image/jpeg")))]
 async fn image(

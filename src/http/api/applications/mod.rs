@@ -55,7 +55,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Submit an application.
-#[utoipa::path(post, path = "/v1/applications", tag = "applications", security(("key" = ["applications:write"])),
+#[utoipa::path(post, path = "/v1/applications", operation_id = "submit_application", tag = "applications", security(("key" = ["applications:write"])),
     params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters; the same key with the same body gives the same application")),
     request_body = Submission,
     responses(
@@ -129,7 +129,7 @@ impl StageOrDone {
 }
 
 /// List applications, newest first: one's own, or all with the scope `ops:read`.
-#[utoipa::path(get, path = "/v1/applications", tag = "applications", security(("key" = ["applications:read"]), ("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/applications", operation_id = "list_applications", tag = "applications", security(("key" = ["applications:read"]), ("key" = ["ops:read"])),
     params(ListParams), responses((status = 200, description = "One page", body = ListBody<ApplicationBody>)))]
 async fn list(
     State(state): State<AppState>,
@@ -156,7 +156,7 @@ async fn list(
 }
 
 /// Read an application.
-#[utoipa::path(get, path = "/v1/applications/{id}", tag = "applications", security(("key" = ["applications:read"]), ("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/applications/{id}", operation_id = "get_application", tag = "applications", security(("key" = ["applications:read"]), ("key" = ["ops:read"])),
     params(("id" = ApplicationId, Path)), responses((status = 200, description = "The application", body = ApplicationBody)))]
 async fn get_one(
     State(state): State<AppState>,
@@ -177,7 +177,7 @@ struct CancelBody {
 }
 
 /// Withdraw an application that is not decided yet.
-#[utoipa::path(post, path = "/v1/applications/{id}/cancel", tag = "applications", security(("key" = ["applications:write"])),
+#[utoipa::path(post, path = "/v1/applications/{id}/cancel", operation_id = "cancel_application", tag = "applications", security(("key" = ["applications:write"])),
     params(("id" = ApplicationId, Path)), request_body = CancelBody,
     responses(
         (status = 200, description = "Withdrawn, now or before", body = ApplicationBody),

@@ -71,7 +71,7 @@ pub(super) struct StartedBody {
 }
 
 /// Retry many stalled applications.
-#[utoipa::path(post, path = "/v1/ops/stalled/retry", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/stalled/retry", operation_id = "retry_many_stalled", tag = "operations", security(("key" = ["ops:write"])),
     request_body = BulkRetry, responses((status = 202, description = "Started, unless it is a dry run", body = StartedBody)))]
 pub(super) async fn retry_many(
     State(state): State<AppState>,

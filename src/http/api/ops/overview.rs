@@ -85,7 +85,7 @@ pub struct Forecast {
 }
 
 /// See how everything stands.
-#[utoipa::path(get, path = "/v1/ops/overview", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/overview", operation_id = "get_overview", tag = "operations", security(("key" = ["ops:read"])),
     responses((status = 200, description = "At most a second old", body = OverviewBody)))]
 pub(super) async fn overview(
     State(state): State<AppState>,

@@ -88,7 +88,7 @@ impl From<&Pause> for PauseBody {
 }
 
 /// See the queues.
-#[utoipa::path(get, path = "/v1/ops/queues", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/queues", operation_id = "list_queues", tag = "operations", security(("key" = ["ops:read"])),
     responses((status = 200, description = "Every queue", body = ListBody<QueueBody>)))]
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -207,7 +207,7 @@ pub(super) struct PauseRequest {
 }
 
 /// Pause a queue: its jobs wait. What runs goes on.
-#[utoipa::path(post, path = "/v1/ops/queues/{name}/pause", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/queues/{name}/pause", operation_id = "pause_queue", tag = "operations", security(("key" = ["ops:write"])),
     params(("name" = Stage, Path)), request_body = PauseRequest,
     responses((status = 200, description = "Paused", body = PauseBody)))]
 pub(super) async fn pause(
@@ -240,7 +240,7 @@ pub(super) struct ResumedBody {
 }
 
 /// Resume a queue. One that is not paused stays as it is.
-#[utoipa::path(post, path = "/v1/ops/queues/{name}/resume", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/queues/{name}/resume", operation_id = "resume_queue", tag = "operations", security(("key" = ["ops:write"])),
     params(("name" = Stage, Path)), responses((status = 200, description = "Not paused", body = ResumedBody)))]
 pub(super) async fn resume(
     State(state): State<AppState>,

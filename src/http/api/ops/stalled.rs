@@ -109,7 +109,7 @@ pub(super) struct ListParams {
 }
 
 /// List applications that wait for an operator.
-#[utoipa::path(get, path = "/v1/ops/stalled", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/stalled", operation_id = "list_stalled", tag = "operations", security(("key" = ["ops:read"])),
     params(ListParams), responses((status = 200, description = "One page", body = ListBody<StalledBody>)))]
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -136,7 +136,7 @@ pub(super) struct ReasonBody {
 }
 
 /// Try again from the stage that stalled, or send a failed notification again.
-#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/retry", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/retry", operation_id = "retry_stalled", tag = "operations", security(("key" = ["ops:write"])),
     params(("application_id" = ApplicationId, Path)),
     responses(
         (status = 200, description = "It goes on", body = ApplicationBody),
@@ -151,7 +151,7 @@ pub(super) async fn retry(
 }
 
 /// Reject a stalled application.
-#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/reject", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/reject", operation_id = "reject_stalled", tag = "operations", security(("key" = ["ops:write"])),
     params(("application_id" = ApplicationId, Path)), request_body = ReasonBody,
     responses(
         (status = 200, description = "Rejected", body = ApplicationBody),
@@ -168,7 +168,7 @@ pub(super) async fn reject(
 }
 
 /// Accept a face verification that asked for a manual check: the identity was checked at the counter.
-#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/accept", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/stalled/{application_id}/accept", operation_id = "accept_stalled", tag = "operations", security(("key" = ["ops:write"])),
     params(("application_id" = ApplicationId, Path)), request_body = ReasonBody,
     responses(
         (status = 200, description = "It goes on", body = ApplicationBody),

@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 const LONGEST: u32 = 300;
 
 /// Follow the overview: an event `overview` at once and every other second, for ten minutes; then connect again.
-#[utoipa::path(get, path = "/v1/ops/stream", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/stream", operation_id = "follow_overview", tag = "operations", security(("key" = ["ops:read"])),
     responses((status = 200, description = "Server-sent events", body = OverviewBody, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(state): State<AppState>,

@@ -95,7 +95,7 @@ pub(super) struct ListParams {
 }
 
 /// List deliveries that are not done, oldest first.
-#[utoipa::path(get, path = "/v1/ops/webhooks", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/webhooks", operation_id = "list_webhooks", tag = "operations", security(("key" = ["ops:read"])),
     params(ListParams), responses((status = 200, description = "One page", body = ListBody<WebhookBody>)))]
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -117,7 +117,7 @@ pub(super) struct RetriedBody {
 }
 
 /// Send a dead delivery again.
-#[utoipa::path(post, path = "/v1/ops/webhooks/{id}/retry", tag = "operations", security(("key" = ["ops:write"])),
+#[utoipa::path(post, path = "/v1/ops/webhooks/{id}/retry", operation_id = "retry_webhook", tag = "operations", security(("key" = ["ops:write"])),
     params(("id" = WebhookId, Path)), responses((status = 200, description = "It will be tried", body = RetriedBody)))]
 pub(super) async fn retry(
     State(state): State<AppState>,

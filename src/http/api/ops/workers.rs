@@ -53,7 +53,7 @@ impl WorkerBody {
 }
 
 /// See the live processes.
-#[utoipa::path(get, path = "/v1/ops/workers", tag = "operations", security(("key" = ["ops:read"])),
+#[utoipa::path(get, path = "/v1/ops/workers", operation_id = "list_workers", tag = "operations", security(("key" = ["ops:read"])),
     responses((status = 200, description = "Every live process", body = ListBody<WorkerBody>)))]
 pub(super) async fn list(
     State(state): State<AppState>,

@@ -48,7 +48,7 @@ pub(super) struct ClaimNext {
 }
 
 /// Claim the most urgent task.
-#[utoipa::path(post, path = "/v1/reviews/claim-next", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/claim-next", operation_id = "claim_next_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     request_body = Option<ClaimNext>,
     responses(
@@ -86,7 +86,7 @@ pub(super) async fn claim_next(
 }
 
 /// Claim a task.
-#[utoipa::path(post, path = "/v1/reviews/{id}/claim", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/claim", operation_id = "claim_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     responses(
         (status = 200, description = "The task is the reviewer's", body = ClaimedBody),

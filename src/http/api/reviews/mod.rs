@@ -72,7 +72,7 @@ struct ListParams {
 }
 
 /// List tasks, least time left first.
-#[utoipa::path(get, path = "/v1/reviews", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(get, path = "/v1/reviews", operation_id = "list_reviews", tag = "reviews", security(("key" = ["reviews"])),
     params(ListParams), responses((status = 200, description = "One page", body = ListBody<ReviewBody>)))]
 async fn list(
     State(state): State<AppState>,
@@ -100,7 +100,7 @@ struct LeaseBody {
 }
 
 /// Keep a task.
-#[utoipa::path(post, path = "/v1/reviews/{id}/heartbeat", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/heartbeat", operation_id = "keep_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path)), request_body = TokenBody,
     responses(
         (status = 200, description = "The lease begins anew", body = LeaseBody),
@@ -126,7 +126,7 @@ struct ReleaseBody {
 }
 
 /// Give a task back.
-#[utoipa::path(post, path = "/v1/reviews/{id}/release", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/release", operation_id = "release_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path)), request_body = ReleaseBody,
     responses(
         (status = 204, description = "The task is open again"),
@@ -196,7 +196,7 @@ impl NewDecision {
 }
 
 /// Decide on a photo.
-#[utoipa::path(post, path = "/v1/reviews/{id}/decision", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/decision", operation_id = "decide_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path)), request_body = NewDecision,
     responses(
         (status = 200, description = "Decided, now or before in the same way", body = ReviewBody),
@@ -230,7 +230,7 @@ struct EscalateBody {
 }
 
 /// Pass a task to a supervisor.
-#[utoipa::path(post, path = "/v1/reviews/{id}/escalate", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/escalate", operation_id = "escalate_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path)), request_body = EscalateBody,
     responses(
         (status = 200, description = "A supervisor's from now on", body = ReviewBody),
@@ -249,7 +249,7 @@ async fn escalate(
 }
 
 /// Take a decision back within its undo window.
-#[utoipa::path(post, path = "/v1/reviews/{id}/undo", tag = "reviews", security(("key" = ["reviews"])),
+#[utoipa::path(post, path = "/v1/reviews/{id}/undo", operation_id = "undo_review", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path)), request_body = TokenBody,
     responses(
         (status = 200, description = "Claimed again under the same token", body = ReviewBody),

@@ -1,0 +1,7 @@
+//! The interface as callers meet it, without a network and without workers.
+
+mod applications;
+mod conventions;
+mod operations;
+mod reviews;
+mod site;

@@ -1,0 +1,121 @@
+use axum::{body::Body, http::header};
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use super::site::{Site, sample};
+use crate::domain::{
+    decision::{Decision, Failure},
+    stage::Stage,
+};
+
+async fn stalled(site: &Site, number: &str, stage: Stage, code: &str) -> String {
+    let id = site.submit(&sample(number), number).await.expect(201).text("id");
+    site.run(&id, stage, Decision::Stall(Failure::new(code, "the registry answered 503"))).await;
+    id
+}
+
+fn queue(queues: &Value, name: &str) -> Value {
+    queues["items"].as_array().unwrap().iter().find(|queue| queue["name"] == name).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_paused_queue_says_so_everywhere() {
+    let site = Site::start().await;
+    let id = site.submit(&sample("SB001"), "key").await.expect(201).text("id");
+    let path = "/v1/ops/queues/eligibility";
+    site.post(&format!("{path}/pause"), &json!({})).await.problem(422, "validation_failed");
+    let past = json!({ "reason": "x", "until": "2001-01-01T00:00:00Z" });
+    site.post(&format!("{path}/pause"), &past).await.problem(422, "validation_failed");
+    site.post("/v1/ops/queues/nowhere/pause", &json!({ "reason": "x" })).await.problem(404, "not_found");
+    site.post(&format!("{path}/pause"), &json!({ "reason": "maintenance" })).await.expect(200);
+    let application = site.get(&format!("/v1/applications/{id}")).await.json();
+    assert_eq!(application["waiting_for"]["reason"], "paused");
+    let paused = queue(&site.get("/v1/ops/queues").await.expect(200).json(), "eligibility");
+    assert_eq!(
+        (&paused["paused"], &paused["pause"]["actor"], &paused["ready"]),
+        (&json!(true), &json!("upstream-key"), &json!(1))
+    );
+
+    site.post(&format!("{path}/resume"), &json!({})).await.expect(200);
+    site.post(&format!("{path}/resume"), &json!({})).await.expect(200);
+    let application = site.get(&format!("/v1/applications/{id}")).await.json();
+    assert_eq!(application["waiting_for"], Value::Null);
+}
+
+#[tokio::test]
+async fn operators_decide_on_what_stalled() {
+    let site = Site::start().await;
+    let id = stalled(&site, "SB001", Stage::Eligibility, "http_503").await;
+    let listed = site.get("/v1/ops/stalled?stage=eligibility&error_code=http_503").await.expect(200).json();
+    assert_eq!(
+        (listed["items"][0]["application_id"].as_str(), listed["items"][0]["last_error"]["code"].as_str()),
+        (Some(id.as_str()), Some("http_503"))
+    );
+    assert_eq!(site.get("/v1/ops/stalled?stage=generation").await.json()["items"], json!([]));
+    let act = async |action: &str, body: Value| site.post(&format!("/v1/ops/stalled/{id}/{action}"), &body).await;
+    act("accept", json!({ "reason": "seen" })).await.problem(409, "not_acceptable");
+    act("reject", json!({})).await.problem(422, "validation_failed");
+    assert_eq!(act("retry", json!({})).await.expect(200).json()["status"], "in_progress");
+    act("retry", json!({})).await.problem(409, "not_stalled");
+    site.run(&id, Stage::Eligibility, Decision::Stall(Failure::new("http_503", "again"))).await;
+    assert_eq!(
+        act("reject", json!({ "reason": "a duplicate" })).await.expect(200).json()["outcome"]["code"],
+        "rejected_by_operator"
+    );
+    let found = site.get("/v1/audit?actor=upstream-key&type=rejected").await.expect(200).json();
+    assert_eq!(found["items"][0]["application_id"], id.as_str());
+}
+
+#[tokio::test]
+async fn bulk_retries_can_be_tried_out() {
+    let site = Site::start().await;
+    for number in ["SB001", "SB002"] {
+        stalled(&site, number, Stage::Eligibility, "http_503").await;
+    }
+    let call = async |body: Value| site.post("/v1/ops/stalled/retry", &body).await;
+    call(json!({})).await.problem(422, "validation_failed");
+    let tried = call(json!({ "filter": { "stage": "eligibility" }, "dry_run": true })).await.expect(202).json();
+    assert_eq!(
+        (&tried["matched"], &tried["batch_id"], tried["sample"].as_array().unwrap().len()),
+        (&json!(2), &Value::Null, 2)
+    );
+    let started = call(json!({ "filter": {} })).await.expect(202).json();
+    let batch =
+        site.get(&format!("/v1/ops/batches/{}", started["batch_id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(
+        (&batch["matched"], &batch["done"], batch["items"].as_array().unwrap().len()),
+        (&json!(2), &json!(0), 2)
+    );
+    assert_eq!(batch["actor"], json!({ "kind": "operator", "id": "upstream-key" }));
+}
+
+#[tokio::test]
+async fn the_pages_have_their_fields() {
+    let site = Site::start().await;
+    site.submit(&sample("SB001"), "key").await.expect(201);
+    let overview = site.get("/v1/ops/overview").await.expect(200).json();
+    assert_eq!((&overview["by_status"]["in_progress"], &overview["by_stage"]["eligibility"]), (&json!(1), &json!(1)));
+    for field in ["at_risk", "breached", "forecast", "reviews", "throughput", "oldest_waiting_seconds"] {
+        assert!(overview.get(field).is_some(), "{field}");
+    }
+    let workers = site.get("/v1/ops/workers").await.expect(200).json();
+    assert_eq!((&workers["items"][0]["roles"], &workers["items"][0]["version"]), (&json!(["api"]), &json!("1")));
+    assert_eq!(site.get("/v1/ops/webhooks?state=dead").await.expect(200).json()["items"], json!([]));
+    site.get("/v1/ops/webhooks?state=lost").await.problem(422, "validation_failed");
+    let nothing = uuid::Uuid::now_v7();
+    site.post(&format!("/v1/ops/webhooks/{nothing}/retry"), &json!({})).await.problem(404, "not_found");
+    site.get(&format!("/v1/ops/batches/{nothing}")).await.problem(404, "not_found");
+    assert!(site.get("/v1/webhook-secret").await.expect(200).text("secret").starts_with("whsec_"));
+    assert_eq!(site.get("/v1/audit?to=2001-01-01T00:00:00Z").await.expect(200).json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_stream_begins_with_an_overview() {
+    let site = Site::start().await;
+    let request = site.request(axum::http::Method::GET, "/v1/ops/stream").body(Body::empty()).unwrap();
+    let response = site.open(request).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    let first = response.into_body().into_data_stream().next().await.unwrap().unwrap();
+    let text = String::from_utf8(first.to_vec()).unwrap();
+    assert!(text.starts_with("event: overview\ndata: {"), "{text}");
+}
