@@ -51,6 +51,7 @@ struct SearchParams {
     /// Before.
     to: Option<DateTime<Utc>>,
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

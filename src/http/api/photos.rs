@@ -96,13 +96,13 @@ struct PhotoBody {
 #[expect(dead_code, reason = "describes the form for the OpenAPI document")]
 struct PhotoForm {
     /// A JPEG or PNG file of at most 10 MiB.
-    #[schema(content_media_type = "application/octet-stream")]
+    #[schema(value_type = String, format = Binary)]
     photo: Vec<u8>,
 }
 
 /// Upload a photo, as a form (`multipart/form-data`, field `photo`) or as it is (`image/jpeg`, `image/png`).
 #[utoipa::path(post, path = "/v1/photos", operation_id = "upload_photo", tag = "applications", security(("key" = ["applications:write"])),
-    params(UploadParams), request_body(content = PhotoForm, content_type = "multipart/form-data"),
+    params(UploadParams), request_body(content((PhotoForm = "multipart/form-data"), (String = "image/jpeg"), (String = "image/png"))),
     responses(
         (status = 201, description = "Taken", body = PhotoBody),
         (status = 422, description = "`photo_rejected`, with every reason in `errors`", body = ProblemBody, content_type = "application/problem+json"),
@@ -203,7 +203,7 @@ fn away(error: crate::providers::blob::BlobError) -> Problem {
 /// Look at a photo. Every view is recorded.
 #[utoipa::path(get, path = "/v1/photos/{photo_id}/image", operation_id = "get_photo_image", tag = "reviews", security(("key" = ["reviews"])),
     params(("photo_id" = PhotoId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
-    responses((status = 200, description = "The re-encoded picture", body = Vec<u8>, content_type = "image/jpeg")))]
+    responses((status = 200, description = "The re-encoded picture", body = String, content_type = "image/jpeg")))]
 async fn image(
     State(state): State<AppState>,
     reviewer: AsReviewer,

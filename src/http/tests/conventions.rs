@@ -121,6 +121,16 @@ fn every_operation_has_an_id_of_its_own_and_tells_of_problems() {
     }
 }
 
+#[test]
+fn every_reference_of_the_document_leads_somewhere() {
+    let text = openapi::text();
+    let document: serde_json::Value = serde_json::from_str(text).unwrap();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_process_that_ends_is_not_ready() {
     let site = Site::start().await;

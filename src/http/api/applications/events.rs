@@ -68,6 +68,7 @@ impl EventBody {
 #[into_params(parameter_in = Query)]
 pub(super) struct EventParams {
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

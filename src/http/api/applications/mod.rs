@@ -98,6 +98,7 @@ struct ListParams {
     /// With the upstream system's reference.
     upstream_ref: Option<String>,
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

@@ -26,8 +26,9 @@ const LONGEST_REFERENCE: usize = 200;
 /// The longest name of a consent text, in characters.
 const LONGEST_VERSION: usize = 64;
 
-/// A new application. Personal data: no `Debug`. The texts are checked here and not by their types, so that every wrong
-/// one is told at once.
+/// A new application.
+//
+// Personal data: no `Debug`. The texts are checked here and not by their types, so that every wrong one is told at once.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApplication)]

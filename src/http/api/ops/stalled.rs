@@ -103,6 +103,7 @@ pub(super) struct ListParams {
     /// With this last error.
     error_code: Option<String>,
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

@@ -89,6 +89,7 @@ pub(super) struct ListParams {
     /// In this state.
     state: Option<DeliveryState>,
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,

@@ -66,6 +66,7 @@ struct ListParams {
     #[param(value_type = Option<String>, example = "蒙C")]
     authority: Option<IssuingAuthority>,
     /// 1 to 200.
+    #[param(inline)]
     limit: Option<Limit>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
