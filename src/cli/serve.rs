@@ -118,6 +118,8 @@ impl Server {
         let stop_http = CancellationToken::new();
         let (mut address, mut http) = (None, None);
         if roles.contains(&Role::Api) {
+            // Where `/metrics` is answered.
+            engine.sweep(vec![Arc::new(Gauges(engine.clone()))]);
             let bind = config.server.bind.to_string();
             let listener = TcpListener::bind(&bind).await.with_context(|| format!("cannot listen on `{bind}`"))?;
             let local = listener.local_addr()?;
@@ -172,8 +174,11 @@ fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Swe
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
         Arc::new(Retention(engine.clone())),
-        Arc::new(Gauges(engine.clone())),
-        Arc::new(Checkpoints { engine: engine.clone(), period: config.audit.checkpoint_seconds.duration() }),
+        Arc::new(Checkpoints {
+            engine: engine.clone(),
+            period: config.audit.checkpoint_seconds.duration(),
+            folder: config.audit.checkpoint_folder.clone(),
+        }),
         wiring::alerts(config, engine)?,
     ])
 }

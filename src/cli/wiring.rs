@@ -35,7 +35,7 @@ use crate::{
         mail,
         operations_mail::OperationsMailer,
     },
-    secrets::KeyMaterial,
+    secrets::{KeyFileError, KeyMaterial},
     stages::Tools,
     store::{
         self, Options, Store,
@@ -61,10 +61,19 @@ pub fn secrets(config: &Config) -> anyhow::Result<Arc<KeyMaterial>> {
     config.secret_file_required().map_err(|problem| Refused(vec![problem]).lines())?;
     let material = match config.secret_file() {
         None => KeyMaterial::ephemeral()?,
-        Some(file) if config.secrets.file.is_some() && config.database.url.kind() == DatabaseKind::Postgres => KeyMaterial::load(&file)?,
-        Some(file) => KeyMaterial::load_or_create(&file)?,
+        Some(file) if config.database.url.kind() == DatabaseKind::Postgres => KeyMaterial::load(&file).map_err(refused)?,
+        Some(file) => KeyMaterial::load_or_create(&file).map_err(refused)?,
     };
     Ok(Arc::new(material))
+}
+
+/// A key file that is missing, open to others or malformed is a refused configuration; one that cannot be read or
+/// written is a failure.
+fn refused(error: KeyFileError) -> anyhow::Error {
+    match error {
+        KeyFileError::Io { .. } => error.into(),
+        _ => Refused(vec![error]).lines().into(),
+    }
 }
 
 fn options(config: &Config, exclusive: bool) -> Options {

@@ -160,6 +160,20 @@ pub enum Decision {
     Stall(Failure),
 }
 
+impl Decision {
+    /// What was decided, in a word, for metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Advance { .. } | Self::Issue(_) | Self::Sent { .. } => "advance",
+            Self::Wait { .. } => "wait",
+            Self::Await(_) => "await",
+            Self::Retry { .. } => "retry",
+            Self::Reject(_) | Self::Undeliverable(_) => "reject",
+            Self::Stall(_) => "stall",
+        }
+    }
+}
+
 /// The end of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {

@@ -18,6 +18,7 @@ use crate::{
         personal::{Applicant, HOLDER_INDEX, holder_key},
     },
     store::types::{Admission, Admitted},
+    telemetry::metrics::APPLICATIONS,
 };
 
 use super::{
@@ -256,7 +257,7 @@ fn settle(shared: &Shared, request: Request, result: Admitted) -> bool {
             if let Some(place) = place {
                 shared.dispatcher.send(Run::new(application.clone(), admission.job, applicant, place, Arc::clone(&shared.ledger)));
             }
-            metrics::counter!("greenlane_applications_admitted_total").increment(1);
+            metrics::counter!(APPLICATIONS, "kind" => application.kind.as_str()).increment(1);
             let _gone = reply.send(Ok(Admittance::Created(Box::new(application))));
             return waits;
         }

@@ -21,7 +21,10 @@ use futures::future::BoxFuture;
 use tokio::sync::{RwLock, mpsc::UnboundedReceiver};
 use tower::{Layer, Service};
 
-use crate::domain::decision::{Decision, Failure};
+use crate::{
+    domain::decision::{Decision, Failure},
+    telemetry::metrics::{ATTEMPTS, STAGE_DURATION, STAGE_WAIT},
+};
 
 use super::{commit::Committer, run::Run, shared::Shared};
 
@@ -135,6 +138,7 @@ where
             };
             finish.note(&run, started);
             let decision = result.unwrap_or_else(|error| failed(&error.into()));
+            metrics::counter!(ATTEMPTS, "stage" => run.job().stage.as_str(), "result" => decision.name()).increment(1);
             finish.committer.finish(&run, decision).await;
             Ok(())
         })
@@ -149,8 +153,8 @@ impl FinishLayer {
         let waited = (now - run.job().due_at).to_std().unwrap_or_default().saturating_sub(run_time);
         let second = u64::try_from(now.timestamp()).unwrap_or_default();
         self.shared.stats.record(stage, waited, run_time, second);
-        metrics::histogram!("greenlane_stage_seconds", "stage" => stage.as_str()).record(run_time);
-        metrics::counter!("greenlane_attempts_total", "stage" => stage.as_str()).increment(1);
+        metrics::histogram!(STAGE_WAIT, "stage" => stage.as_str()).record(waited);
+        metrics::histogram!(STAGE_DURATION, "stage" => stage.as_str()).record(run_time);
     }
 }
 

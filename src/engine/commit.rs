@@ -18,6 +18,7 @@ use crate::{
         plan::Snapshot,
     },
     store::StoreError,
+    telemetry::metrics::{COMMIT_BATCH_SIZE, COMMIT_DURATION},
 };
 
 use super::{
@@ -167,8 +168,8 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
         let started = Instant::now();
         match shared.store.commit(&ids, &mut planner).await {
             Ok(()) => {
-                metrics::histogram!("greenlane_commit_seconds").record(started.elapsed());
-                metrics::histogram!("greenlane_commit_batch_size").record(items.len() as f64);
+                metrics::histogram!(COMMIT_DURATION).record(started.elapsed());
+                metrics::histogram!(COMMIT_BATCH_SIZE).record(items.len() as f64);
                 for (submission, answer) in batch.into_iter().zip(planner.committed()) {
                     let _gone = submission.reply.send(Ok(answer));
                 }

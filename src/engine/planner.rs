@@ -15,6 +15,7 @@ use crate::{
         transition::{Context, transition},
     },
     store::types::{NewWebhook, Planner, Write},
+    telemetry::metrics::DECISIONS,
 };
 
 use super::{
@@ -130,7 +131,8 @@ impl<'a> BatchPlanner<'a> {
         let (before, after) = (&write.before.application, &write.after.application);
         let completed = after.completed_at.is_some();
         if before.status != after.status || (completed && before.completed_at.is_none()) {
-            self.changes.push(Change { application: after.id, status: after.status, completed });
+            let decided = after.outcome.as_ref().filter(|_| before.outcome.is_none()).map(|outcome| outcome.code);
+            self.changes.push(Change { application: after.id, status: after.status, decided, completed });
         }
     }
 
@@ -168,6 +170,9 @@ impl<'a> BatchPlanner<'a> {
             }
         }
         for change in self.changes.drain(..) {
+            if let Some(outcome) = change.decided {
+                metrics::counter!(DECISIONS, "outcome" => outcome.as_str()).increment(1);
+            }
             let _nobody_listens = shared.changes.send(change);
         }
         if self.jobs_left {

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::{
     domain::{
-        application::Status,
+        application::{OutcomeCode, Status},
         calendar::Calendar,
         decision::SealedRecord,
         ids::{ApplicationId, LeaseId},
@@ -57,6 +57,8 @@ pub struct Change {
     pub application: ApplicationId,
     /// Its status now.
     pub status: Status,
+    /// Its outcome, if this commit decided it.
+    pub decided: Option<OutcomeCode>,
     /// Whether everything is settled.
     pub completed: bool,
 }

@@ -16,6 +16,7 @@ use super::ports::{
 use crate::domain::application::WaitReason;
 use crate::domain::provider_error::{ErrorClass, Provider};
 use crate::hints::{RateLimit, SharedHints};
+use crate::telemetry::metrics::{PROVIDER_CALLS, PROVIDER_DURATION};
 
 /// A rate limit is waited for in place for at most this long: putting a job back costs more than that.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -56,9 +57,14 @@ impl<P: ?Sized> Guarded<P> {
         let breaker = self.breakers.of(self.provider);
         let pass = breaker
             .admit(Instant::now())
-            .map_err(|wait| blocked(WaitReason::CircuitOpen, wait))?;
+            .map_err(|wait| {
+                metrics::counter!(PROVIDER_CALLS, "provider" => self.provider.as_str(), "result" => "circuit_open").increment(1);
+                blocked(WaitReason::CircuitOpen, wait)
+            })?;
         self.take_token().await?;
+        let started = Instant::now();
         let result = call.await;
+        self.note(&result, started);
         let verdict = match &result {
             Ok(_) => Some(Verdict::Healthy),
             Err(CallError::Failed(error)) if error.class == ErrorClass::ConfigAlarm => {
@@ -72,6 +78,17 @@ impl<P: ?Sized> Guarded<P> {
             pass.end(verdict, Instant::now(), Utc::now());
         }
         result
+    }
+
+    fn note<T>(&self, result: &Result<T, CallError>, started: Instant) {
+        let provider = self.provider.as_str();
+        let word = match result {
+            Ok(_) => "ok",
+            Err(CallError::Blocked { .. }) => "rate_limited",
+            Err(CallError::Failed(error)) => error.class.as_str(),
+        };
+        metrics::counter!(PROVIDER_CALLS, "provider" => provider, "result" => word).increment(1);
+        metrics::histogram!(PROVIDER_DURATION, "provider" => provider).record(started.elapsed());
     }
 
     async fn take_token(&self) -> Result<(), CallError> {

@@ -65,24 +65,24 @@ metrics! {
         "Runs of a stage by what they decided: advance, wait, await, retry, reject, stall, interrupted.";
     DEADLINE_SLACK = "greenlane_deadline_slack_seconds", Kind::Gauge, [],
         "Time left of the open application that is due first; below zero once it is late.";
-    DEADLINES_BREACHED = "greenlane_deadlines_breached_total", Kind::Counter, [],
-        "Applications whose due time passed undecided.";
+    DEADLINES_OPEN = "greenlane_deadlines", Kind::Gauge, ["state"],
+        "Open promises in danger: at_risk (warned of) or breached (past their due time).";
     REVIEW_BACKLOG = "greenlane_review_backlog", Kind::Gauge, ["state"],
         "Review tasks: open or claimed.";
-    OUTBOX_PENDING = "greenlane_outbox_pending", Kind::Gauge, ["state"],
-        "Webhooks not yet delivered: pending or dead.";
+    OUTBOX_PENDING = "greenlane_outbox_pending", Kind::Gauge, [],
+        "Webhooks not yet delivered, dead ones not counted.";
+    RESCUED = "greenlane_jobs_rescued_total", Kind::Counter, [],
+        "Jobs freed from processes whose lease lapsed.";
+    CALENDAR_DAYS = "greenlane_calendar_days_left", Kind::Gauge, [],
+        "Days until the working-day calendar has no data.";
     OUTBOX_LAG = "greenlane_outbox_oldest_due_seconds", Kind::Gauge, [],
         "How long the oldest due webhook has been due.";
     WEBHOOK_TRIES = "greenlane_webhook_tries_total", Kind::Counter, ["result"],
         "Tries to deliver a webhook: delivered, retried or dead.";
-    PROVIDER_CALLS = "greenlane_provider_calls_total", Kind::Counter, ["provider", "operation", "result"],
-        "Calls to a provider by result: ok, refused, rate_limited, unavailable, unclear, circuit_open.";
-    PROVIDER_DURATION = "greenlane_provider_call_duration_seconds", Kind::Histogram(SHORT), ["provider", "operation"],
+    PROVIDER_CALLS = "greenlane_provider_calls_total", Kind::Counter, ["provider", "result"],
+        "Calls to a provider by result: ok, circuit_open, or the class of the error.";
+    PROVIDER_DURATION = "greenlane_provider_call_duration_seconds", Kind::Histogram(SHORT), ["provider"],
         "One call to a provider.";
-    BREAKER_OPEN = "greenlane_provider_breaker_open", Kind::Gauge, ["provider"],
-        "1 while calls to the provider are held back.";
-    COMMITS = "greenlane_commits_total", Kind::Counter, ["result"],
-        "Plans by what became of them: committed, fenced_off or failed.";
     COMMIT_DURATION = "greenlane_commit_duration_seconds", Kind::Histogram(SHORT), [],
         "One transaction of the group commit.";
     COMMIT_BATCH_SIZE = "greenlane_commit_batch_size", Kind::Histogram(SIZES), [],
@@ -91,8 +91,6 @@ metrics! {
         "Requests answered.";
     HTTP_DURATION = "greenlane_http_request_duration_seconds", Kind::Histogram(SHORT), ["method", "route"],
         "One request, from its head to the end of its answer's head.";
-    CHECKPOINT_AGE = "greenlane_audit_checkpoint_age_seconds", Kind::Gauge, [],
-        "How long ago the last audit checkpoint was signed.";
 }
 
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();

@@ -5,18 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    domain::{
-        calendar::{Calendar, local_date},
-        cause::Cause,
-    },
+    domain::{calendar::Calendar, cause::Cause},
     engine::Engine,
 };
 
 use super::{Sweep, apply_to_all};
 
 const BATCH: usize = 200;
-/// Operators are told this long before the data ends.
-const NOTICE_DAYS: i64 = 30;
 
 /// The calendar reconciler.
 pub struct Calendars(pub Engine);
@@ -41,11 +36,6 @@ impl Sweep for Calendars {
             shared.set_calendar(calendar);
         }
         let calendar = shared.calendar();
-        let left = (calendar.data_ends() - local_date(shared.clock.now())).num_days();
-        metrics::gauge!("greenlane_calendar_days_left").set(left as f64);
-        if left < NOTICE_DAYS {
-            tracing::debug!(calendar.days_left = left, "the calendar's data ends soon");
-        }
         let ids = shared.store.outdated_deadlines(calendar.version(), BATCH).await?;
         let more = ids.len() == BATCH;
         apply_to_all(&self.0.committer, ids, &Cause::CalendarChanged).await?;

@@ -1,6 +1,6 @@
 //! Signs the heads of the audit chains at intervals, so that a log that was cut off is found out.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use super::Sweep;
 /// Events are stamped a moment before their commit; one that is stamped earlier than this is in the table.
 const SETTLED: TimeDelta = TimeDelta::seconds(2);
 /// How far a checkpoint looks back over the one before: a commit that was offered again for long carries an old stamp.
-const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+const OVERLAP: TimeDelta = TimeDelta::seconds(30);
 
 /// The checkpoint reconciler.
 pub struct Checkpoints {
@@ -25,6 +25,8 @@ pub struct Checkpoints {
     pub engine: Engine,
     /// Time between two checkpoints.
     pub period: Duration,
+    /// Receives a copy of every checkpoint, outside the database.
+    pub folder: Option<PathBuf>,
 }
 
 #[async_trait]
@@ -39,16 +41,23 @@ impl Sweep for Checkpoints {
 
     async fn run(&self) -> anyhow::Result<bool> {
         let until = self.engine.shared.clock.now() - SETTLED;
-        take(&self.engine, until).await?;
+        if let Some(checkpoint) = take(&self.engine, until).await?
+            && let Some(folder) = &self.folder
+        {
+            tokio::fs::create_dir_all(folder).await?;
+            let file = folder.join(format!("{:08}.json", checkpoint.id));
+            tokio::fs::write(&file, &checkpoint.document).await.with_context(|| format!("`{}`", file.display()))?;
+        }
         Ok(false)
     }
 }
 
-/// Takes one checkpoint over everything up to `until`; false when nothing happened since the last.
+/// Takes one checkpoint over everything up to `until`; none when nothing happened since the last, or when another
+/// scheduler was faster.
 ///
 /// # Errors
 /// When the database or the signer does not answer.
-pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<bool> {
+pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<Option<StoredCheckpoint>> {
     let shared = &engine.shared;
     let last = shared.store.last_checkpoint().await?;
     let from = last.as_ref().map_or(DateTime::UNIX_EPOCH, |last| last.until - OVERLAP);
@@ -63,7 +72,7 @@ pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<bool>
         .collect();
     let news = known.as_ref().is_none_or(|known| heads.iter().any(|head| !known.heads.contains(head)));
     if heads.is_empty() || !news {
-        return Ok(false);
+        return Ok(None);
     }
     let signer = shared.secrets.checkpoint_signer();
     let unsigned = Checkpoint::unsigned(known.as_ref(), until, heads, signer.key_id());
@@ -71,11 +80,12 @@ pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<bool>
     let checkpoint = unsigned.signed(&signature);
     let document = serde_json::to_string(&checkpoint)?;
     let id = checkpoint.id;
-    // Another scheduler may have been faster; its checkpoint covers the same events.
-    let taken = shared.store.append_checkpoint(&StoredCheckpoint { id, until, document }).await?;
-    if taken {
-        // The digest in the log outside the database is what an edited database cannot reach.
-        tracing::info!(checkpoint.id = id, checkpoint.digest = hex::encode(checkpoint.digest()), chains = checkpoint.heads.len(), "audit checkpoint");
+    let stored = StoredCheckpoint { id, until, document };
+    if !shared.store.append_checkpoint(&stored).await? {
+        return Ok(None);
     }
-    Ok(taken)
+    // The digest in the log outside the database is what an edited database cannot reach.
+    let digest = hex::encode(checkpoint.digest());
+    tracing::info!(checkpoint.id = id, checkpoint.digest = digest, chains = checkpoint.heads.len(), "audit checkpoint");
+    Ok(Some(stored))
 }

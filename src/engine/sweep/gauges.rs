@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
-use crate::engine::Engine;
+use crate::{
+    domain::calendar::local_date,
+    engine::Engine,
+    telemetry::metrics::{
+        CALENDAR_DAYS, DEADLINE_SLACK, DEADLINES_OPEN, OUTBOX_LAG, OUTBOX_PENDING, QUEUE_AGE, QUEUE_JOBS, REVIEW_BACKLOG,
+    },
+};
 
 use super::Sweep;
 
@@ -24,22 +31,24 @@ impl Sweep for Gauges {
     async fn run(&self) -> anyhow::Result<bool> {
         let shared = &self.0.shared;
         let now = shared.clock.now();
-        let seconds_since = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0));
+        let seconds_since = |at: Option<DateTime<Utc>>| at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0));
         for depth in shared.store.depths().await? {
-            let stage = depth.stage.as_str();
-            metrics::gauge!("greenlane_queue_ready", "stage" => stage).set(depth.ready as f64);
-            metrics::gauge!("greenlane_queue_running", "stage" => stage).set(depth.running as f64);
-            metrics::gauge!("greenlane_queue_scheduled", "stage" => stage).set(depth.scheduled as f64);
-            metrics::gauge!("greenlane_queue_oldest_seconds", "stage" => stage).set(seconds_since(depth.oldest_ready));
+            let queue = depth.stage.as_str();
+            for (state, jobs) in [("ready", depth.ready), ("running", depth.running), ("scheduled", depth.scheduled)] {
+                metrics::gauge!(QUEUE_JOBS, "queue" => queue, "state" => state).set(jobs as f64);
+            }
+            metrics::gauge!(QUEUE_AGE, "queue" => queue).set(seconds_since(depth.oldest_ready));
         }
         let backlog = shared.store.backlog().await?;
-        metrics::gauge!("greenlane_reviews_open").set(backlog.open as f64);
-        metrics::gauge!("greenlane_reviews_claimed").set(backlog.claimed as f64);
-        metrics::gauge!("greenlane_deadline_slack_seconds").set(backlog.next_due.map_or(0.0, |due| (due - now).as_seconds_f64()));
-        metrics::gauge!("greenlane_deadlines_at_risk").set(backlog.at_risk as f64);
-        metrics::gauge!("greenlane_deadlines_breached").set(backlog.breached as f64);
-        metrics::gauge!("greenlane_outbox_pending").set(backlog.webhooks_pending as f64);
-        metrics::gauge!("greenlane_outbox_lag_seconds").set(seconds_since(backlog.oldest_webhook));
+        metrics::gauge!(REVIEW_BACKLOG, "state" => "open").set(backlog.open as f64);
+        metrics::gauge!(REVIEW_BACKLOG, "state" => "claimed").set(backlog.claimed as f64);
+        metrics::gauge!(DEADLINE_SLACK).set(backlog.next_due.map_or(0.0, |due| (due - now).as_seconds_f64()));
+        metrics::gauge!(DEADLINES_OPEN, "state" => "at_risk").set(backlog.at_risk as f64);
+        metrics::gauge!(DEADLINES_OPEN, "state" => "breached").set(backlog.breached as f64);
+        metrics::gauge!(OUTBOX_PENDING).set(backlog.webhooks_pending as f64);
+        metrics::gauge!(OUTBOX_LAG).set(seconds_since(backlog.oldest_webhook));
+        let calendar_ends = shared.calendar().data_ends();
+        metrics::gauge!(CALENDAR_DAYS).set((calendar_ends - local_date(now)).num_days() as f64);
         Ok(false)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::engine::Engine;
+use crate::{engine::Engine, telemetry::metrics::RESCUED};
 
 use super::Sweep;
 
@@ -31,7 +31,7 @@ impl Sweep for Rescue {
         let freed = shared.store.rescue().await?;
         if freed > 0 {
             tracing::warn!(jobs = freed, "freed the jobs of processes whose lease lapsed");
-            metrics::counter!("greenlane_jobs_rescued_total").increment(freed);
+            metrics::counter!(RESCUED).increment(freed);
             shared.wake_jobs();
         }
         Ok(false)

@@ -1,4 +1,4 @@
-//! `key`, `secret` and `user`.
+//! `key` and `secret`.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,19 +7,6 @@ use crate::support::scratch::Scratch;
 use crate::support::{Database, Site, on_both_databases};
 
 on_both_databases! {
-    async fn users_are_created_listed_and_disabled(database) {
-        let site = Site::on(database).roles("api").start().await;
-        let create = ["user", "create", "--name", "wang", "--role", "reviewer", "--authority", "蒙C"];
-        site.settings.run_with_input(&create, "correct horse battery staple\n").await.expect(0);
-        let listed = site.greenlane(&["user", "list"]).await.expect(0);
-        assert!(listed.stdout.contains("wang") && listed.stdout.contains("reviewer"), "{listed:?}");
-        assert!(!listed.stdout.contains("horse"), "{listed:?}");
-        let twice = site.settings.run_with_input(&create, "correct horse battery staple\n").await;
-        assert_eq!(twice.code, Some(1), "{twice:?}");
-        site.greenlane(&["user", "disable", "wang"]).await.expect(0);
-        site.greenlane(&["user", "disable", "nobody"]).await.expect(1);
-    }
-
     async fn keys_are_shown_once(database) {
         let site = Site::on(database).roles("api").start().await;
         let created = site.greenlane(&["key", "create", "--name", "first", "--scope", "applications:read"]).await.expect(0);
@@ -30,21 +17,6 @@ on_both_databases! {
         assert!(listed.stdout.contains("first") && !listed.stdout.contains(key), "{listed:?}");
         site.greenlane(&["key", "revoke", &uuid::Uuid::now_v7().to_string()]).await.expect(1);
     }
-}
-
-#[tokio::test]
-async fn weak_passwords_and_unknown_roles_are_refused() {
-    let site = Site::on(Database::sqlite()).roles("api").start().await;
-    for password in ["", "\n", "short\n"] {
-        let ended =
-            site.settings.run_with_input(&["user", "create", "--name", "li", "--role", "reviewer"], password).await;
-        assert!(matches!(ended.code, Some(1 | 2)), "{ended:?}");
-    }
-    site.settings
-        .run_with_input(&["user", "create", "--name", "li", "--role", "king"], "correct horse battery staple\n")
-        .await
-        .expect(2);
-    assert!(!site.greenlane(&["user", "list"]).await.expect(0).stdout.contains("li "));
 }
 
 #[tokio::test]
