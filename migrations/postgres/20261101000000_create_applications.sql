@@ -24,7 +24,7 @@ CREATE TABLE applications (
     due_at            timestamptz,
     completed_at      timestamptz,
     document          text        NOT NULL
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 CREATE UNIQUE INDEX applications_key ON applications (owner, idempotency_key);
 CREATE UNIQUE INDEX applications_open_holder ON applications (holder) WHERE open;

@@ -70,6 +70,11 @@ impl PostgresStore {
             ("idle_in_transaction_session_timeout", (options.statement_timeout * 2).as_millis().to_string()),
             // Compiling a statement that runs for a millisecond takes longer than running it.
             ("jit", "off".to_owned()),
+            // Plans are kept, and the first ones are made while the tables are empty: without this they would read whole
+            // tables for minutes. Every statement that runs often finds its few rows by an index.
+            ("enable_seqscan", "off".to_owned()),
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(1))

@@ -17,7 +17,10 @@ use crate::{
     store::{
         Operations, Result,
         rows::COUNT_CAP,
-        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+        types::{
+            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth,
+            StatusCount,
+        },
     },
 };
 
