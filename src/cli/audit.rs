@@ -94,6 +94,24 @@ impl AuditCommand {
     }
 }
 
+/// Verifies the whole log, as `audit verify` does: whether it is intact, and the verdict in a line.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn verify_whole(store: &dyn Store, secrets: &KeyMaterial) -> anyhow::Result<(bool, String)> {
+    let mut verifier = Verifier::new(store, secrets);
+    verifier.read_checkpoints(None, None).await?;
+    verifier.verify_all().await?;
+    let report = verifier.into_report();
+    Ok((report.intact, verdict(&report)))
+}
+
+fn verdict(report: &Report) -> String {
+    let verdict = if report.intact { "intact" } else { "broken" };
+    let Report { applications, events, checkpoints, .. } = report;
+    format!("{verdict}: {applications} applications, {events} events, {checkpoints} checkpoints")
+}
+
 fn print(report: &Report, json: bool) -> anyhow::Result<()> {
     if json {
         line(serde_json::to_string_pretty(report)?)?;
@@ -102,9 +120,7 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
     for found in &report.breaks {
         line(&found.text)?;
     }
-    let verdict = if report.intact { "intact" } else { "broken" };
-    let Report { applications, events, checkpoints, .. } = report;
-    line(format_args!("{verdict}: {applications} applications, {events} events, {checkpoints} checkpoints"))?;
+    line(verdict(report))?;
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl Demo {
         let ended = tokio::select! {
             played = self.play(&site) => played,
             () = stop_signal() => {
-                eprintln!("stopped");
+                eprintln!("\nstopped");
                 Ok(!self.exit)
             }
         };

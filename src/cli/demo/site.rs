@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use chrono::Utc;
 use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -13,6 +12,7 @@ use crate::{
         serve::{Role, Server},
     },
     config::{Bind, Config},
+    http::auth::Scope,
     providers::simulator,
     secrets::ApiKey,
     store::{Store, types::ApiKeyRecord},
@@ -44,11 +44,11 @@ checkpoint_seconds = 5
 "#;
 
 /// The sample keys: name and scopes.
-const KEYS: [(&str, &[&str]); 4] = [
-    ("upstream", &["applications:write", "applications:read", "licences:present", "licences:verify"]),
-    ("reviewer", &["reviews"]),
-    ("operator", &["ops:read", "ops:write", "applications:read"]),
-    ("auditor", &["audit:read"]),
+const KEYS: [(&str, &[Scope]); 4] = [
+    ("upstream", &[Scope::ApplicationsWrite, Scope::ApplicationsRead, Scope::LicencesPresent, Scope::LicencesVerify]),
+    ("reviewer", &[Scope::Reviews]),
+    ("operator", &[Scope::OpsRead, Scope::OpsWrite, Scope::ApplicationsRead]),
+    ("auditor", &[Scope::AuditRead]),
 ];
 
 /// A whole installation.
@@ -142,15 +142,15 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn create_key(store: &dyn Store, name: &str, scopes: &[&str]) -> anyhow::Result<String> {
+async fn create_key(store: &dyn Store, name: &str, scopes: &[Scope]) -> anyhow::Result<String> {
     let key = ApiKey::generate();
     let record = ApiKeyRecord {
         id: key.id,
         digest: hex::encode(key.digest),
         name: format!("demo-{name}"),
         owner: name.to_owned(),
-        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-        created_at: Utc::now(),
+        scopes: scopes.iter().map(Scope::to_string).collect(),
+        created_at: store.now().await?,
         revoked_at: None,
     };
     store.create_key(&record).await?;
