@@ -51,16 +51,26 @@ impl Demo {
         telemetry::init(filter.as_deref().unwrap_or("error"), false)?;
         telemetry::metrics::install()?;
         let bind = self.bind.clone().unwrap_or_else(|| Bind::local(if self.exit { 0 } else { PORT }));
-        let site = site::Site::start(bind).await?;
-        let ended = tokio::select! {
-            played = self.play(&site) => played,
-            () = stop_signal() => {
-                eprintln!("\nstopped");
-                Ok(!self.exit)
-            }
+        // Heard from the first moment on: what was begun is to be removed.
+        let mut stop = std::pin::pin!(stop_signal());
+        let site = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(self.interrupted()),
+            site = site::Site::start(bind) => site?,
+        };
+        let result = tokio::select! {
+            biased;
+            () = stop => Ok(self.interrupted()),
+            played = self.play(&site) => played.map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         };
         site.stop().await;
-        Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        result
+    }
+
+    /// To be stopped is how it ends, unless it was to end by itself.
+    fn interrupted(&self) -> ExitCode {
+        eprintln!("\nstopped");
+        if self.exit { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     /// Whether everything was as expected. Without `--exit` it does not return.

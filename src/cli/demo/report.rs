@@ -46,7 +46,7 @@ pub(super) fn render(ended: &[Ended], checks: &[Check]) -> String {
     for check in checks {
         totals.add_row([check.name, if check.good { "ok" } else { "WRONG" }, &check.text]);
     }
-    format!("{table}\n{totals}")
+    format!("{}\n{}", table.trim_fmt(), totals.trim_fmt())
 }
 
 struct Row {

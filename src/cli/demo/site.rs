@@ -24,7 +24,10 @@ use super::{client::Caller, scratch::Scratch, sink::Sink};
 /// installation in a month, and an open breaker would hide the retries that are to be seen.
 const SETTINGS: &str = r#"
 [workflow]
-retry_scale = 0.002
+retry_scale = 0.001
+
+[engine]
+poll_ms = 50
 
 [webhooks]
 retry_scale = 0.02
