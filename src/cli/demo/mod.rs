@@ -16,6 +16,7 @@ mod site;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::{config::Bind, telemetry};
 
@@ -51,16 +52,19 @@ impl Demo {
         telemetry::init(filter.as_deref().unwrap_or("error"), false)?;
         telemetry::metrics::install()?;
         let bind = self.bind.clone().unwrap_or_else(|| Bind::local(if self.exit { 0 } else { PORT }));
-        // Heard from the first moment on: what was begun is to be removed.
-        let mut stop = std::pin::pin!(stop_signal());
-        let site = tokio::select! {
-            biased;
-            () = &mut stop => return Ok(self.interrupted()),
-            site = site::Site::start(bind) => site?,
-        };
+        // Heard from the first moment on, and obeyed when there is something whole to be removed.
+        let stop = CancellationToken::new();
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                stop_signal().await;
+                stop.cancel();
+            }
+        });
+        let site = site::Site::start(bind).await?;
         let result = tokio::select! {
             biased;
-            () = stop => Ok(self.interrupted()),
+            () = stop.cancelled() => Ok(self.interrupted()),
             played = self.play(&site) => played.map(|good| if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         };
         site.stop().await;
