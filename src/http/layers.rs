@@ -103,7 +103,6 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
 }
 
 /// What a client sees of a panic. Its text stays inside, even inside of the log: it may quote what was worked on.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
 pub(super) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::crashed().into_response()

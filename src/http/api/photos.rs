@@ -29,6 +29,7 @@ use crate::{
         state::AppState,
     },
     photos::{InspectError, Inspected, MAX_BYTES, Rejected},
+    providers::blob::BlobError,
     store::types::{OperatorAction, PhotoRecord},
 };
 
@@ -132,7 +133,7 @@ async fn upload(
     };
     let sealed = photo_file::seal(&shared.secrets, id, &jpeg).map_err(|error| Problem::internal(&error))?;
     // The file before its record: a record always has a file, and a file without one is rubbish that nobody sees.
-    state.blobs.put(&record.blob, sealed).await.map_err(away)?;
+    state.blobs.put(&record.blob, sealed).await.map_err(|error| away(&error))?;
     shared.store.put_photo(&record).await?;
     Ok((StatusCode::CREATED, Json(PhotoBody { photo_id: id, width, height, sha256, checks })))
 }
@@ -195,8 +196,8 @@ fn refused(error: InspectError) -> Problem {
     }
 }
 
-fn away(error: crate::providers::blob::BlobError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "the blob store failed");
+fn away(error: &BlobError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "the blob store failed");
     Problem::unavailable()
 }
 
@@ -211,7 +212,7 @@ async fn image(
 ) -> Result<Response, Problem> {
     let shared = &state.engine.shared;
     let photo = shared.store.photo(id).await?.ok_or_else(Problem::not_found)?;
-    let file = state.blobs.get(&photo.blob).await.map_err(away)?.ok_or_else(Problem::not_found)?;
+    let file = state.blobs.get(&photo.blob).await.map_err(|error| away(&error))?.ok_or_else(Problem::not_found)?;
     let picture = photo_file::open(&shared.secrets, id, &file).map_err(|error| Problem::internal(&error))?;
     // Recorded before it is shown: what cannot be recorded is not shown.
     record_view(&state, reviewer.name, id).await?;
