@@ -23,7 +23,7 @@ async fn log(count: u32) -> (Site, Vec<ApplicationId>) {
 }
 
 async fn checkpoint(site: &Site) {
-    assert!(checkpoints::take(&site.engine, site.engine.shared.clock.now()).await.unwrap());
+    assert!(checkpoints::take(&site.engine, site.engine.shared.clock.now()).await.unwrap().is_some());
 }
 
 /// Runs SQL that the triggers would refuse.
