@@ -103,7 +103,8 @@ async fn webhooks(connection: &mut PgConnection, webhooks: &[&NewWebhook]) -> Re
     sqlx::query(
         "INSERT INTO webhooks (id, application_id, url, document, due_at, created_at)
          SELECT w.id, w.application_id, w.url, w.document,
-            greatest(w.at, (SELECT max(o.due_at) FROM webhooks o WHERE o.application_id = w.application_id AND NOT o.dead)),
+            greatest(w.at, (SELECT o.due_at FROM webhooks o
+                WHERE o.application_id = w.application_id AND NOT o.dead ORDER BY o.seq DESC LIMIT 1)),
             w.at
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[]) WITH ORDINALITY
             AS w(id, application_id, url, document, at, position)

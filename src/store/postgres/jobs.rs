@@ -37,6 +37,7 @@ macro_rules! with_levels {
         )
     };
 }
+pub(super) use with_levels;
 
 /// The answer has one row at least, which says whether suspects wait.
 const CLAIM: &str = with_levels!(

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, Row as _, postgres::PgRow, query};
 use uuid::Uuid;
 
-use super::{PostgresStore, row};
+use super::{PostgresStore, jobs::with_levels, row};
 use crate::{
     domain::{
         event::Actor,
@@ -23,6 +23,28 @@ use crate::{
         },
     },
 };
+
+/// Counts by priority, so that a cap ends each count early whatever else waits in the queue.
+const DEPTHS: &str = with_levels!(
+    ", counted AS (
+        SELECT l.stage, l.room, ready.count AS ready, scheduled.count AS scheduled, oldest.due_at AS oldest
+        FROM levels l
+        CROSS JOIN LATERAL (SELECT count(*) FROM (SELECT FROM jobs j
+            WHERE j.stage = l.stage AND j.priority = l.priority AND j.lease IS NULL AND j.due_at <= now()
+            LIMIT l.room) capped) ready
+        CROSS JOIN LATERAL (SELECT count(*) FROM (SELECT FROM jobs j
+            WHERE j.stage = l.stage AND j.priority = l.priority AND j.lease IS NULL AND j.due_at > now()
+            LIMIT l.room) capped) scheduled
+        LEFT JOIN LATERAL (SELECT j.due_at FROM jobs j
+            WHERE j.stage = l.stage AND j.priority = l.priority AND j.lease IS NULL AND j.due_at <= now()
+            ORDER BY j.due_at LIMIT 1) oldest ON true
+    )
+    SELECT c.stage, least(sum(c.ready), c.room)::bigint AS ready, least(sum(c.scheduled), c.room)::bigint AS scheduled,
+        min(c.oldest) AS oldest_ready,
+        (SELECT count(*) FROM (SELECT FROM jobs j WHERE j.stage = c.stage AND j.lease IS NOT NULL LIMIT c.room) capped)
+            AS running
+    FROM counted c GROUP BY c.stage, c.room ORDER BY array_position($1, c.stage)"
+);
 
 #[async_trait]
 impl Operations for PostgresStore {
@@ -94,20 +116,9 @@ impl Operations for PostgresStore {
     }
 
     async fn depths(&self) -> Result<Vec<QueueDepth>> {
-        let select = query(
-            "SELECT s.stage,
-                (SELECT count(*) FROM (SELECT FROM jobs
-                    WHERE stage = s.stage AND lease IS NULL AND due_at <= now() LIMIT $2) j) AS ready,
-                (SELECT count(*) FROM (SELECT FROM jobs
-                    WHERE stage = s.stage AND lease IS NOT NULL LIMIT $2) j) AS running,
-                (SELECT count(*) FROM (SELECT FROM jobs
-                    WHERE stage = s.stage AND lease IS NULL AND due_at > now() LIMIT $2) j) AS scheduled,
-                (SELECT min(due_at) FROM jobs
-                    WHERE stage = s.stage AND lease IS NULL AND due_at <= now()) AS oldest_ready
-             FROM unnest($1::text[]) WITH ORDINALITY AS s(stage, position) ORDER BY s.position",
-        )
-        .bind(Stage::ALL.iter().map(|stage| stage.as_str()).collect::<Vec<_>>())
-        .bind(cap());
+        let select = query(DEPTHS)
+            .bind(Stage::ALL.iter().map(|stage| stage.as_str()).collect::<Vec<_>>())
+            .bind(vec![cap(); Stage::ALL.len()]);
         let rows = self.rows(select).await?;
         rows.iter()
             .map(|row| {
@@ -145,7 +156,9 @@ impl Operations for PostgresStore {
             "SELECT
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'open' LIMIT $1) r) AS open,
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'claimed' LIMIT $1) r) AS claimed,
-                (SELECT min(due_at) FROM reviews WHERE state IN ('open', 'claimed') AND due_at < 'infinity') AS next_due,
+                least(
+                    (SELECT due_at FROM reviews WHERE state = 'open' AND due_at < 'infinity' ORDER BY due_at LIMIT 1),
+                    (SELECT due_at FROM reviews WHERE state = 'claimed' AND due_at < 'infinity' ORDER BY due_at LIMIT 1)) AS next_due,
                 (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND NOT breached LIMIT $1) d) AS at_risk,
                 (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND breached LIMIT $1) d) AS breached,
                 (SELECT count(*) FROM (SELECT FROM webhooks WHERE NOT dead LIMIT $1) w) AS webhooks_pending,
