@@ -71,6 +71,8 @@ CREATE TABLE jobs (
     attempts       integer     NOT NULL,
     crashes        integer     NOT NULL,
     priority       smallint    NOT NULL,
+    -- The fence under which a suspect last ran alone in its process.
+    alone_fence    bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (application_id, slot)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 

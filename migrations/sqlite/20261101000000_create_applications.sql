@@ -59,6 +59,8 @@ CREATE TABLE jobs (
     attempts       INTEGER NOT NULL,
     crashes        INTEGER NOT NULL,
     priority       INTEGER NOT NULL,
+    -- The fence under which a suspect last ran alone in its process.
+    alone_fence    INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (application_id, slot)
 );
 CREATE INDEX jobs_to_claim ON jobs (stage, priority DESC, due_at) WHERE lease IS NULL;

@@ -102,7 +102,7 @@ impl Bench {
         let server = Server::start(&config, &Role::ALL, Some(noop::providers())).await?;
         let store = Arc::clone(&server.engine.shared.store);
         eprintln!("latency …");
-        let (idle, example) = idle_latency(&server).await?;
+        let (idle, example) = idle_latency(&server, SINGLE.min(self.applications)).await?;
         eprintln!("ceiling …");
         let rows = self.applications.max(CEILING_BATCH);
         let ceiling = store.measure_ceiling(&row_sizes(store.as_ref(), example, rows).await?).await?;
@@ -111,7 +111,7 @@ impl Bench {
         let elapsed = throughput(&server, self.applications).await?;
         let used = Usage::now(store.as_ref()).await?.since(&before);
         eprintln!("http …");
-        let (http_rate, http) = http_enqueue(&server).await?;
+        let (http_rate, http) = http_enqueue(&server, REQUESTS.min(self.applications.div_ceil(CLIENTS))).await?;
         let count = self.applications as f64;
         let rate = count / elapsed.as_secs_f64();
         let ceiling_rate = rows as f64 / ceiling.as_secs_f64();
@@ -191,10 +191,10 @@ async fn throughput(server: &Server, count: usize) -> anyhow::Result<Duration> {
 }
 
 /// One application at a time, from the submission's first moment until its completion is durable.
-async fn idle_latency(server: &Server) -> anyhow::Result<(Latency, ApplicationId)> {
-    let mut samples = Vec::with_capacity(SINGLE);
+async fn idle_latency(server: &Server, count: usize) -> anyhow::Result<(Latency, ApplicationId)> {
+    let mut samples = Vec::with_capacity(count);
     let mut last = None;
-    for index in 0..SINGLE {
+    for index in 0..count {
         let mut changes = server.engine.shared.changes.subscribe();
         let new = sample(20_000_000 + index)?;
         let started = Instant::now();
@@ -230,7 +230,7 @@ async fn row_sizes(store: &dyn Store, example: ApplicationId, applications: usiz
 }
 
 /// Single requests by some clients at once, over real HTTP, each answered after its commit.
-async fn http_enqueue(server: &Server) -> anyhow::Result<(f64, Latency)> {
+async fn http_enqueue(server: &Server, requests: usize) -> anyhow::Result<(f64, Latency)> {
     let address = server.address.ok_or_else(|| anyhow::anyhow!("the benchmark needs the api role"))?;
     let key = bench_key(server.engine.shared.store.as_ref()).await?;
     let client = reqwest::Client::new();
@@ -238,8 +238,8 @@ async fn http_enqueue(server: &Server) -> anyhow::Result<(f64, Latency)> {
     let clients = (0..CLIENTS).map(|number| {
         let (client, key) = (client.clone(), key.clone());
         tokio::spawn(async move {
-            let mut samples = Vec::with_capacity(REQUESTS);
-            for request in 0..REQUESTS {
+            let mut samples = Vec::with_capacity(requests);
+            for request in 0..requests {
                 let body = body(30_000_000 + number * REQUESTS + request)?;
                 let begun = Instant::now();
                 let answer = client

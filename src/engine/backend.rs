@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use apalis_core::{
@@ -22,7 +22,11 @@ use tokio::sync::{RwLock, mpsc::UnboundedReceiver};
 use tower::{Layer, Service};
 
 use crate::{
-    domain::decision::{Decision, Failure},
+    domain::{
+        application::WaitReason,
+        decision::{Decision, Failure, Until},
+    },
+    store::types::Held,
     telemetry::metrics::{ATTEMPTS, STAGE_DURATION, STAGE_WAIT},
 };
 
@@ -131,7 +135,7 @@ where
             let started = Instant::now();
             let result = if run.job().is_suspect() {
                 let _alone = finish.gate.write().await;
-                work.await
+                if finish.mark_alone(&run).await { work.await } else { Ok(not_alone()) }
             } else {
                 let _together = finish.gate.read().await;
                 work.await
@@ -146,6 +150,18 @@ where
 }
 
 impl FinishLayer {
+    /// Written before the run, so that a death of this process speaks against this job and no other.
+    async fn mark_alone(&self, run: &Run) -> bool {
+        let held = Held { application_id: run.application().id, slot: run.job().slot, fence: run.job().fence };
+        match self.shared.store.mark_alone(self.shared.lease, held).await {
+            Ok(marked) => marked,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a suspect waits for the database");
+                false
+            }
+        }
+    }
+
     fn note(&self, run: &Run, started: Instant) {
         let stage = run.job().stage;
         let now = self.shared.clock.now();
@@ -156,6 +172,12 @@ impl FinishLayer {
         metrics::histogram!(STAGE_WAIT, "stage" => stage.as_str()).record(waited);
         metrics::histogram!(STAGE_DURATION, "stage" => stage.as_str()).record(run_time);
     }
+}
+
+/// The run did not begin: it belongs to somebody else by now, or the database is away.
+fn not_alone() -> Decision {
+    let until = Until::After(Duration::from_secs(1));
+    Decision::Wait { until, reason: WaitReason::Retry, detail: "waits to run alone".to_owned() }
 }
 
 /// A time limit or a panic is a failed attempt like any other.

@@ -42,7 +42,8 @@ pub trait Lifecycle: Send + Sync {
     async fn heartbeat(&self, process: &Process, hold: Duration) -> Result<()>;
     /// Removes a process that ends in order; its jobs must be released before.
     async fn farewell(&self, lease: LeaseId) -> Result<()>;
-    /// Frees the jobs of processes whose lease lapsed, counting a crash on each, and forgets the processes.
+    /// Frees the jobs of processes whose lease lapsed and forgets the processes. A crash is counted on each job until it
+    /// is a suspect, and from then on only if it ran alone ([`Jobs::mark_alone`]).
     /// Answers how many jobs were freed.
     async fn rescue(&self) -> Result<u64>;
     /// Live processes.
@@ -94,6 +95,9 @@ pub trait Jobs: Send + Sync {
     async fn claim(&self, lease: LeaseId, wants: &[Want]) -> Result<ClaimBatch>;
     /// Leases one due suspect of these stages.
     async fn claim_suspect(&self, lease: LeaseId, stages: &[Stage]) -> Result<Option<Claimed>>;
+    /// Notes that a suspect starts to run alone now: only a death from here on counts against it. False when the job
+    /// is no longer held.
+    async fn mark_alone(&self, lease: LeaseId, held: Held) -> Result<bool>;
     /// Gives held jobs back, due at once; no attempt, no crash. Jobs with another fence are left alone.
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()>;
     /// Every job leased to `lease`: a process compares it with what it really runs.

@@ -13,7 +13,6 @@ mod cli;
 mod conventions;
 mod fuzz_api;
 mod journeys;
-mod licences;
 mod openapi;
 mod ops;
 mod photos;

@@ -117,6 +117,17 @@ impl Jobs for PostgresStore {
         row.map(|row| claimed(&row)).transpose()
     }
 
+    async fn mark_alone(&self, lease: LeaseId, held: Held) -> Result<bool> {
+        let mark = query(
+            "UPDATE jobs SET alone_fence = fence WHERE application_id = $1 AND slot = $2 AND fence = $3 AND lease = $4",
+        )
+        .bind(held.application_id.0)
+        .bind(held.slot.as_str())
+        .bind(held.fence)
+        .bind(lease.0);
+        Ok(self.execute(mark).await? == 1)
+    }
+
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()> {
         if held.is_empty() {
             return Ok(());

@@ -48,7 +48,8 @@ impl Lifecycle for PostgresStore {
         // look again at the row that they waited for.
         self.execute(query(
             "WITH lapsed AS (DELETE FROM processes WHERE lease_until <= now() RETURNING lease)
-             UPDATE jobs SET lease = NULL, crashes = crashes + 1
+             UPDATE jobs SET lease = NULL,
+                crashes = crashes + CASE WHEN crashes < 2 OR alone_fence = fence THEN 1 ELSE 0 END
              WHERE lease IS NOT NULL AND (
                 lease IN (SELECT lease FROM lapsed) OR lease NOT IN (SELECT lease FROM processes))",
         ))

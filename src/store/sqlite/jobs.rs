@@ -122,6 +122,20 @@ impl Jobs for SqliteStore {
         .await
     }
 
+    async fn mark_alone(&self, lease: LeaseId, held: Held) -> Result<bool> {
+        self.within(async {
+            let marked = query("UPDATE jobs SET alone_fence = fence WHERE application_id = ?1 AND slot = ?2 AND fence = ?3 AND lease = ?4")
+                .bind(held.application_id.to_string())
+                .bind(held.slot.as_str())
+                .bind(held.fence)
+                .bind(lease.to_string())
+                .execute(&self.writer)
+                .await?;
+            Ok(marked.rows_affected() == 1)
+        })
+        .await
+    }
+
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()> {
         if held.is_empty() {
             return Ok(());

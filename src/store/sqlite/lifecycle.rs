@@ -72,7 +72,7 @@ impl Lifecycle for SqliteStore {
             query("DELETE FROM processes WHERE lease_until <= ?1").bind(&now).execute(&mut *tx).await?;
             // Also a job that was leased to a process which had been forgotten before.
             let freed = query(
-                "UPDATE jobs SET lease = NULL, crashes = crashes + 1 \
+                "UPDATE jobs SET lease = NULL, crashes = crashes + (crashes < 2 OR alone_fence = fence) \
                  WHERE lease IS NOT NULL AND lease NOT IN (SELECT lease FROM processes)",
             )
             .execute(&mut *tx)

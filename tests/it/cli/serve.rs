@@ -161,7 +161,10 @@ async fn roles_can_run_in_processes_of_their_own() {
 async fn a_taken_port_is_told() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let address = site.api.base.trim_start_matches("http://").to_owned();
-    let ended = site.greenlane(&["serve", "--bind", &address]).await.expect(1);
+    // A database of its own: two processes on one file are refused for that alone.
+    let other = Database::sqlite();
+    let settings = site.settings.clone().variable("DATABASE_URL", other.url());
+    let ended = settings.run(&["serve", "--bind", &address]).await.expect(1);
     assert!(ended.stderr.contains(&address), "{ended:?}");
 }
 
