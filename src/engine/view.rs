@@ -1,4 +1,4 @@
-//! An application as upstream systems see it: the same in answers of the API and in webhooks, personal data masked.
+//! An application as callers and webhooks see it: masked, with the reason why nothing runs.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,39 +7,19 @@ use utoipa::ToSchema;
 use crate::{
     domain::{
         application::{
-            Application, Channel, Kind, Notice, NoticeState, Outcome, OutcomeCode, PhotoSource, Status, WaitReason,
+            Application, Channel, Kind, NoticeState, Outcome, OutcomeCode, Photo, PhotoSource, Status, WaitReason,
+            Waiting,
         },
         ids::{ApplicationId, LicenceId, PhotoId},
         job::Job,
         message,
         personal::Applicant,
         photo_reason::PhotoReason,
-        stage::Stage,
     },
     store::types::{DONE, Pause},
 };
 
-/// `due_problem` while the calendar has no data for the due time.
-pub const CALENDAR_MISSING: &str = "calendar_missing";
-
-/// What an application's jobs and queues say at this moment, beside the stored state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Live {
-    /// A job of it runs now.
-    pub leased: bool,
-    /// The queue of a job of it is paused.
-    pub paused: bool,
-}
-
-impl Live {
-    /// From its jobs and the queues that are paused.
-    pub fn of(jobs: &[Job], pauses: &[Pause]) -> Self {
-        let waits_for_resume = |job: &Job| pauses.iter().any(|pause| pause.stage == job.stage);
-        Self { leased: jobs.iter().any(|job| job.lease.is_some()), paused: jobs.iter().any(waits_for_resume) }
-    }
-}
-
-/// An application (申请) as upstream systems see it.
+/// An application.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Application)]
 pub struct ApplicationBody {
@@ -52,8 +32,8 @@ pub struct ApplicationBody {
     pub workflow: String,
     /// Where it stands.
     pub status: Status,
-    /// The stage, or `done` once everything is settled.
-    #[schema(value_type = String, example = "eligibility")]
+    /// The present stage; `done` when everything is.
+    #[schema(example = "eligibility")]
     pub stage: &'static str,
     /// How it ended; null before the decision.
     pub outcome: Option<OutcomeBody>,
@@ -63,15 +43,14 @@ pub struct ApplicationBody {
     pub licence_id: Option<LicenceId>,
     /// When it was accepted.
     pub submitted_at: DateTime<Utc>,
-    /// The one-working-day promise (一个工作日); null until face verification passes.
+    /// The one-working-day promise; null until face verification passes.
     pub due_at: Option<DateTime<Utc>>,
-    /// `calendar_missing`: the promise runs, but the calendar has no data for the due time yet.
+    /// Why there is no due time although the promise runs: `calendar_missing`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "calendar_missing")]
     pub due_problem: Option<&'static str>,
     /// When it was decided.
     pub decided_at: Option<DateTime<Utc>>,
-    /// When every notification was settled.
+    /// When both notifications were settled.
     pub completed_at: Option<DateTime<Utc>>,
     /// One per channel.
     pub notifications: Vec<NotificationBody>,
@@ -79,8 +58,8 @@ pub struct ApplicationBody {
     pub waiting_for: Option<WaitingBody>,
     /// The upstream system's own reference.
     pub upstream_ref: Option<String>,
-    /// The applicant, masked.
-    pub applicant: ApplicantBody,
+    /// The applicant, masked; null once the personal data is erased.
+    pub applicant: Option<MaskedApplicant>,
 }
 
 /// How an application ended.
@@ -89,24 +68,24 @@ pub struct ApplicationBody {
 pub struct OutcomeBody {
     /// The stable code.
     pub code: OutcomeCode,
-    /// For upstream systems, in English.
-    pub message: String,
-    /// For the applicant, in Chinese.
+    /// For upstream systems.
+    pub message: &'static str,
+    /// For the applicant.
     pub message_zh: String,
-    /// Why a photo was rejected; empty otherwise.
+    /// Why a photo was rejected.
     pub reasons: Vec<ReasonBody>,
 }
 
-/// Why a photo was rejected (审核不通过原因).
+/// A reason against a photo.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Reason)]
 pub struct ReasonBody {
     /// The stable code.
     pub code: PhotoReason,
-    /// In English.
-    pub message: String,
-    /// For the applicant, in Chinese.
-    pub message_zh: String,
+    /// For upstream systems.
+    pub message: &'static str,
+    /// For the applicant.
+    pub message_zh: &'static str,
 }
 
 /// The photo of an application.
@@ -115,7 +94,7 @@ pub struct ReasonBody {
 pub struct PhotoBody {
     /// Where it comes from.
     pub source: PhotoSource,
-    /// The upload, for `camera` and `album`.
+    /// The upload, for camera and album.
     pub photo_id: Option<PhotoId>,
 }
 
@@ -127,7 +106,7 @@ pub struct NotificationBody {
     pub channel: Channel,
     /// How it stands.
     pub state: NoticeState,
-    /// Tries that reached a result.
+    /// Tries so far.
     pub attempts: u32,
 }
 
@@ -143,185 +122,131 @@ pub struct WaitingBody {
     pub detail: String,
 }
 
-/// The applicant, masked: enough to recognise, too little to use.
+/// An applicant, as far as may be shown.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = MaskedApplicant)]
-pub struct ApplicantBody {
-    /// 姓名, e.g. `张*`.
-    #[schema(example = "张*")]
+pub struct MaskedApplicant {
+    /// E.g. `张*`.
     pub name: String,
-    /// 证件号码.
-    #[schema(example = "1101**********002X")]
+    /// E.g. `1101**********002X`.
     pub document_number: String,
-    /// 手机号.
-    #[schema(example = "138****8000")]
+    /// E.g. `138****8000`.
     pub mobile: String,
 }
 
 impl ApplicationBody {
-    /// The representation of a state. `live` is what its jobs say now; none tells the stored state alone, the same
-    /// at any time, as webhooks need it.
-    pub fn new(application: &Application, applicant: &Applicant, live: Option<Live>) -> Self {
-        let deadline = application.deadline.as_ref();
-        let due_at = deadline.and_then(|deadline| deadline.due_at);
+    /// From the application, its applicant if the record opens, and the reason from [`waiting_for`].
+    pub fn of(application: &Application, applicant: Option<&Applicant>, waiting_for: Option<WaitingBody>) -> Self {
+        let due_at = application.deadline.as_ref().and_then(|deadline| deadline.due_at);
         Self {
             id: application.id,
             kind: application.kind,
             workflow: application.workflow.to_string(),
             status: application.status,
-            stage: application.stage.map_or(DONE, Stage::as_str),
-            outcome: application.outcome.as_ref().map(OutcomeBody::from),
-            photo: PhotoBody { source: application.photo.source, photo_id: application.photo.photo_id },
+            stage: application.stage.map_or(DONE, |stage| stage.as_str()),
+            outcome: application.outcome.as_ref().map(OutcomeBody::of),
+            photo: PhotoBody::of(&application.photo),
             licence_id: application.licence_id,
             submitted_at: application.submitted_at,
             due_at,
-            due_problem: (deadline.is_some() && due_at.is_none()).then_some(CALENDAR_MISSING),
+            due_problem: (application.deadline.is_some() && due_at.is_none()).then_some("calendar_missing"),
             decided_at: application.decided_at,
             completed_at: application.completed_at,
-            notifications: application.notices.iter().map(NotificationBody::from).collect(),
-            waiting_for: waiting_for(application, live.unwrap_or_default()),
+            notifications: application
+                .notices
+                .iter()
+                .map(|notice| NotificationBody {
+                    channel: notice.channel,
+                    state: notice.state,
+                    attempts: notice.attempts,
+                })
+                .collect(),
+            waiting_for,
             upstream_ref: application.upstream_ref.clone(),
-            applicant: ApplicantBody {
-                name: applicant.name.masked(),
-                document_number: applicant.document.masked(),
-                mobile: applicant.mobile.masked(),
-            },
+            applicant: applicant.map(MaskedApplicant::of),
         }
     }
 }
 
-/// The stored reason stays until the next commit, so a job that runs again meanwhile overrules it.
-fn waiting_for(application: &Application, live: Live) -> Option<WaitingBody> {
-    let stored = application.waiting.as_ref();
-    let needs_person =
-        stored.is_some_and(|waiting| matches!(waiting.reason, WaitReason::Review | WaitReason::Operator));
-    if live.leased && !needs_person {
-        return None;
-    }
-    if live.paused && !needs_person {
-        let detail = "the queue was paused by an operator".to_owned();
-        return Some(WaitingBody { reason: WaitReason::Paused, until: None, detail });
-    }
-    stored.map(|waiting| WaitingBody { reason: waiting.reason, until: waiting.until, detail: waiting.detail.clone() })
-}
-
-impl From<&Outcome> for OutcomeBody {
-    fn from(outcome: &Outcome) -> Self {
-        let usual = || message::message_zh(outcome.code).to_owned();
+impl OutcomeBody {
+    fn of(outcome: &Outcome) -> Self {
         Self {
             code: outcome.code,
-            message: message::message(outcome.code).to_owned(),
-            message_zh: outcome.message_zh.clone().unwrap_or_else(usual),
-            reasons: outcome.reasons.iter().copied().map(ReasonBody::from).collect(),
+            message: message::message(outcome.code),
+            message_zh: outcome.message_zh.clone().unwrap_or_else(|| message::message_zh(outcome.code).to_owned()),
+            reasons: outcome.reasons.iter().map(|&reason| ReasonBody::of(reason)).collect(),
         }
     }
 }
 
-impl From<PhotoReason> for ReasonBody {
-    fn from(reason: PhotoReason) -> Self {
-        Self { code: reason, message: reason.en().to_owned(), message_zh: reason.applicant_zh().to_owned() }
+impl ReasonBody {
+    fn of(reason: PhotoReason) -> Self {
+        Self { code: reason, message: reason.en(), message_zh: reason.applicant_zh() }
     }
 }
 
-impl From<&Notice> for NotificationBody {
-    fn from(notice: &Notice) -> Self {
-        Self { channel: notice.channel, state: notice.state, attempts: notice.attempts }
+impl PhotoBody {
+    fn of(photo: &Photo) -> Self {
+        Self { source: photo.source, photo_id: photo.photo_id }
+    }
+}
+
+impl MaskedApplicant {
+    fn of(applicant: &Applicant) -> Self {
+        Self {
+            name: applicant.name.masked(),
+            document_number: applicant.document.masked(),
+            mobile: applicant.mobile.masked(),
+        }
+    }
+}
+
+/// Why nothing runs for an application at `now`. Null while a job runs or is about to.
+pub fn waiting_for(
+    application: &Application,
+    jobs: &[Job],
+    pauses: &[Pause],
+    now: DateTime<Utc>,
+) -> Option<WaitingBody> {
+    match application.status {
+        Status::InReview => Some(told(application, WaitReason::Review, "a reviewer must decide on the photo")),
+        Status::Stalled => Some(told(application, WaitReason::Operator, "an operator must act")),
+        Status::Cancelled => None,
+        _ if jobs.is_empty() && application.has_failed_notice() => {
+            let detail = "a notification could not be delivered; an operator can send it again".to_owned();
+            Some(WaitingBody { reason: WaitReason::Operator, until: None, detail })
+        }
+        _ => unstarted(application, jobs, pauses, now),
+    }
+}
+
+fn unstarted(application: &Application, jobs: &[Job], pauses: &[Pause], now: DateTime<Utc>) -> Option<WaitingBody> {
+    if jobs.is_empty() || jobs.iter().any(|job| job.lease.is_some()) {
+        return None;
+    }
+    let mut due = jobs.iter().filter(|job| job.due_at <= now).peekable();
+    if due.peek().is_some() {
+        let pause = due.map(|job| pauses.iter().find(|pause| pause.stage == job.stage)).collect::<Option<Vec<_>>>()?;
+        return pause.first().map(|pause| WaitingBody {
+            reason: WaitReason::Paused,
+            until: pause.until,
+            detail: format!("operations paused the stage `{}`", pause.stage),
+        });
+    }
+    application.waiting.as_ref().map(WaitingBody::of)
+}
+
+/// The stored reason where it is the one that the status implies, else a general one.
+fn told(application: &Application, reason: WaitReason, detail: &str) -> WaitingBody {
+    let stored = application.waiting.as_ref().filter(|waiting| waiting.reason == reason);
+    stored.map_or_else(|| WaitingBody { reason, until: None, detail: detail.to_owned() }, WaitingBody::of)
+}
+
+impl WaitingBody {
+    fn of(waiting: &Waiting) -> Self {
+        Self { reason: waiting.reason, until: waiting.until, detail: waiting.detail.clone() }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn application(changes: &Value) -> Application {
-        let mut document = json!({
-            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "owner": "upstream", "kind": "first_issue",
-            "workflow": "first_issue@1", "status": "in_progress", "stage": "eligibility", "outcome": null,
-            "photo": { "source": "retained", "photo_id": null }, "licence_id": null, "holder": "", "licence": null,
-            "submitted_at": "2026-11-20T02:00:00Z", "deadline": null, "decided_at": null, "notified_at": null,
-            "completed_at": null, "waiting": null, "last_error": null, "priority": 0, "review_rounds": 0,
-            "notices": [{ "channel": "sms", "state": "pending", "attempts": 0 }, { "channel": "app", "state": "pending", "attempts": 0 }],
-            "review_id": null, "reviewed_by": [], "callback_url": null, "upstream_ref": "X-1",
-            "chain": { "seq": 1, "hash": "" },
-        });
-        for (key, value) in changes.as_object().unwrap() {
-            document[key] = value.clone();
-        }
-        serde_json::from_value(document).unwrap()
-    }
-
-    fn body(changes: &Value, live: Option<Live>) -> Value {
-        let applicant = json!({
-            "document": { "document_type": "A", "document_number": "11010519491231002X" }, "name": "张三", "mobile": "13800138000",
-            "app_user": "u-123", "file_number": null, "face_token": "ft-ok",
-            "consent": { "version": "2026-01", "given_at": "2026-11-20T02:00:00Z" },
-        });
-        let applicant: Applicant = serde_json::from_value(applicant).unwrap();
-        serde_json::to_value(ApplicationBody::new(&application(changes), &applicant, live)).unwrap()
-    }
-
-    #[test]
-    fn a_fresh_application_has_the_shape_of_the_contract() {
-        let expected = json!({
-            "id": "01890a5d-ac96-774b-bcce-b302099a8057", "kind": "first_issue", "workflow": "first_issue@1",
-            "status": "in_progress", "stage": "eligibility", "outcome": null,
-            "photo": { "source": "retained", "photo_id": null }, "licence_id": null,
-            "submitted_at": "2026-11-20T02:00:00Z", "due_at": null, "decided_at": null, "completed_at": null,
-            "notifications": [{ "channel": "sms", "state": "pending", "attempts": 0 }, { "channel": "app", "state": "pending", "attempts": 0 }],
-            "waiting_for": null, "upstream_ref": "X-1",
-            "applicant": { "name": "张*", "document_number": "1101**********002X", "mobile": "138****8000" },
-        });
-        assert_eq!(body(&json!({}), None), expected);
-    }
-
-    #[test]
-    fn a_decision_is_told_in_both_languages() {
-        let rejected = json!({ "status": "rejected", "stage": null, "outcome": { "code": "photo_rejected", "reasons": ["hat_worn"] } });
-        let body = body(&rejected, None);
-        assert_eq!(body["stage"], "done");
-        assert_eq!(
-            body["outcome"],
-            json!({
-                "code": "photo_rejected", "message": "the photo was rejected by the review",
-                "message_zh": "您提交的照片未通过审核，请查看原因并重新提交。",
-                "reasons": [{ "code": "hat_worn", "message": "hat / not bareheaded", "message_zh": "请摘下帽子，提交免冠照片" }],
-            })
-        );
-    }
-
-    #[test]
-    fn an_outcome_with_a_text_of_its_own_keeps_it() {
-        let body =
-            body(&json!({ "outcome": { "code": "status_not_eligible", "message_zh": "您的驾驶证状态异常。" } }), None);
-        assert_eq!(body["outcome"]["message_zh"], "您的驾驶证状态异常。");
-        assert_eq!(body["outcome"]["reasons"], json!([]));
-    }
-
-    #[test]
-    fn a_promise_without_calendar_says_so() {
-        let deadline = |due: Value| json!({ "deadline": { "started_at": "2026-12-31T02:00:00Z", "due_at": due, "checks": [], "passed": 0, "calendar": "cn" } });
-        let missing = body(&deadline(Value::Null), None);
-        assert_eq!((&missing["due_at"], &missing["due_problem"]), (&Value::Null, &json!("calendar_missing")));
-        let set = body(&deadline(json!("2027-01-04T09:00:00Z")), None);
-        assert_eq!(set["due_at"], "2027-01-04T09:00:00Z");
-        assert!(set.get("due_problem").is_none());
-    }
-
-    #[test]
-    fn what_runs_or_is_paused_now_overrules_a_stored_retry_but_no_person() {
-        let waiting =
-            |reason: &str| json!({ "waiting": { "reason": reason, "until": "2026-11-20T02:05:00Z", "detail": "x" } });
-        let (leased, paused) = (Live { leased: true, paused: true }, Live { leased: false, paused: true });
-        let told = |reason, live| body(&waiting(reason), live)["waiting_for"]["reason"].clone();
-        assert_eq!(told("retry", None), "retry");
-        assert_eq!(told("retry", Some(Live::default())), "retry");
-        assert_eq!(told("retry", Some(paused)), "paused");
-        assert_eq!(told("retry", Some(leased)), Value::Null);
-        for reason in ["review", "operator"] {
-            assert_eq!(told(reason, Some(leased)), reason);
-            assert_eq!(told(reason, Some(paused)), reason);
-        }
-    }
-}
+#[path = "view_tests.rs"]
+mod tests;

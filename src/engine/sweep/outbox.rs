@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     domain::ids::WebhookId,
-    engine::{Engine, backoff::Backoff, view::ApplicationBody},
+    engine::{Engine, backoff::Backoff, view::{ApplicationBody, waiting_for}},
     store::types::{DueWebhook, WebhookResult},
     telemetry::metrics::WEBHOOK_TRIES,
 };
@@ -168,7 +168,9 @@ impl Outbox {
         let applicant = shared.open_applicant(application.id, &webhook.applicant);
         let applicant =
             applicant.map_err(|_| SendError::Failed("the applicant's record cannot be opened".to_owned()))?;
-        let body = Body::new(webhook.created_at, ApplicationBody::new(application, &applicant, None));
+        // Nothing runs in a picture of the past: what it waited for then is what the state says.
+        let waiting = waiting_for(application, &[], &[], webhook.created_at);
+        let body = Body::new(webhook.created_at, ApplicationBody::of(application, Some(&applicant), waiting));
         let body = serde_json::to_vec(&body).map_err(|_| SendError::Failed("the body cannot be written".to_owned()))?;
         let (id, timestamp) = (webhook.id.to_string(), shared.clock.now().timestamp());
         let signature = shared.secrets.webhook_secret(&application.owner).sign(&id, timestamp, &body);

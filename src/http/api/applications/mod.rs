@@ -1,7 +1,6 @@
 //! `/v1/applications`: submitting, reading and withdrawing applications.
 
 pub mod batch;
-pub mod body;
 pub mod events;
 mod intake;
 mod submission;
@@ -25,6 +24,7 @@ use crate::{
         plan::Snapshot,
         stage::Stage,
     },
+    engine::view::{ApplicationBody, waiting_for},
     http::{
         auth::{Authorised, Caller, ReadApplications, Scope, WriteApplications},
         body::Json,
@@ -35,7 +35,6 @@ use crate::{
     store::types::{ApplicationFilter, ApplicationView, Pause},
 };
 
-use body::{ApplicationBody, waiting_for};
 use intake::{Accepted, IdempotencyKey};
 use submission::Submission;
 

@@ -13,9 +13,10 @@ use crate::{
         ids::ApplicationId,
         stage::Stage,
     },
+    engine::view::ApplicationBody,
     http::{
         api::{
-            applications::{body::ApplicationBody, show_after},
+            applications::show_after,
             change, written_field,
         },
         auth::{Authorised, Caller, ReadOperations, WriteOperations},
