@@ -22,15 +22,13 @@ use crate::{
         personal::{Applicant, Consent},
     },
     engine::admit::{Admittance, NewApplication},
+    http::auth::Scope,
     providers::noop,
-    secrets::ApiKey,
-    store::{
-        Store,
-        types::{ApiKeyRecord, Ceiling},
-    },
+    store::{Store, types::Ceiling},
 };
 
 use super::{
+    key::issue,
     output,
     serve::{Role, Server},
 };
@@ -232,7 +230,9 @@ async fn row_sizes(store: &dyn Store, example: ApplicationId, applications: usiz
 /// Single requests by some clients at once, over real HTTP, each answered after its commit.
 async fn http_enqueue(server: &Server, requests: usize) -> anyhow::Result<(f64, Latency)> {
     let address = server.address.ok_or_else(|| anyhow::anyhow!("the benchmark needs the api role"))?;
-    let key = bench_key(server.engine.shared.store.as_ref()).await?;
+    // Nobody revokes it: the measured database is a throw-away one.
+    let (_, key) = issue(server.engine.shared.store.as_ref(), "bench", "bench", &[Scope::ApplicationsWrite]).await?;
+    let key = key.expose_secret().to_owned();
     let client = reqwest::Client::new();
     let started = Instant::now();
     let clients = (0..CLIENTS).map(|number| {
@@ -261,22 +261,6 @@ async fn http_enqueue(server: &Server, requests: usize) -> anyhow::Result<(f64, 
     }
     let rate = samples.len() as f64 / started.elapsed().as_secs_f64();
     Ok((rate, Latency::of(samples)))
-}
-
-/// A key that is revoked by nobody: the measured database is a throw-away one.
-async fn bench_key(store: &dyn Store) -> anyhow::Result<String> {
-    let key = ApiKey::generate();
-    let record = ApiKeyRecord {
-        id: key.id,
-        digest: hex::encode(key.digest),
-        name: "bench".to_owned(),
-        owner: "bench".to_owned(),
-        scopes: vec!["applications:write".to_owned()],
-        created_at: store.now().await?,
-        revoked_at: None,
-    };
-    store.create_key(&record).await?;
-    Ok(key.plain.expose_secret().to_owned())
 }
 
 /// The identity number of the `index`th applicant of this run: 40 years of birth dates, 999 people a day.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use comfy_table::{Table, presets};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::{action::record, output::line};
@@ -65,25 +65,37 @@ impl KeyCommand {
 }
 
 async fn create(store: &dyn Store, name: String, scopes: &[Scope], owner: Option<String>) -> anyhow::Result<ExitCode> {
+    let owner = owner.unwrap_or_else(|| name.clone());
+    let (stored, key) = issue(store, &name, &owner, scopes).await?;
+    let ApiKeyRecord { id, name, owner, scopes, .. } = &stored;
+    record(store, "key_created", json!({ "id": id, "name": name, "owner": owner, "scopes": scopes })).await?;
+    eprintln!("the key `{id}` of `{owner}`; it is not shown again:");
+    line(key.expose_secret())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new key: what is stored of it, and the key itself.
+pub(super) async fn issue(
+    store: &dyn Store,
+    name: &str,
+    owner: &str,
+    scopes: &[Scope],
+) -> anyhow::Result<(ApiKeyRecord, SecretString)> {
     let key = ApiKey::generate();
     let mut scopes: Vec<String> = scopes.iter().map(Scope::to_string).collect();
     scopes.sort_unstable();
     scopes.dedup();
-    let record_of_key = ApiKeyRecord {
+    let stored = ApiKeyRecord {
         id: key.id,
         digest: hex::encode(key.digest),
-        owner: owner.unwrap_or_else(|| name.clone()),
-        name,
+        name: name.to_owned(),
+        owner: owner.to_owned(),
         scopes,
         created_at: store.now().await?,
         revoked_at: None,
     };
-    store.create_key(&record_of_key).await?;
-    let ApiKeyRecord { id, name, owner, scopes, .. } = &record_of_key;
-    record(store, "key_created", json!({ "id": id, "name": name, "owner": owner, "scopes": scopes })).await?;
-    eprintln!("the key `{id}` of `{owner}`; it is not shown again:");
-    line(key.plain.expose_secret())?;
-    Ok(ExitCode::SUCCESS)
+    store.create_key(&stored).await?;
+    Ok((stored, key.plain))
 }
 
 fn table(keys: &[ApiKeyRecord]) -> String {

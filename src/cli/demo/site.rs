@@ -8,14 +8,14 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     cli::{
+        key::issue,
         exit::Refused,
         serve::{Role, Server},
     },
     config::{Bind, Config},
     http::auth::Scope,
     providers::simulator,
-    secrets::ApiKey,
-    store::{Store, types::ApiKeyRecord},
+    store::Store,
 };
 
 use super::{client::Caller, scratch::Scratch, sink::Sink};
@@ -146,18 +146,8 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 async fn create_key(store: &dyn Store, name: &str, scopes: &[Scope]) -> anyhow::Result<String> {
-    let key = ApiKey::generate();
-    let record = ApiKeyRecord {
-        id: key.id,
-        digest: hex::encode(key.digest),
-        name: format!("demo-{name}"),
-        owner: name.to_owned(),
-        scopes: scopes.iter().map(Scope::to_string).collect(),
-        created_at: store.now().await?,
-        revoked_at: None,
-    };
-    store.create_key(&record).await?;
-    Ok(key.plain.expose_secret().to_owned())
+    let (_, key) = issue(store, &format!("demo-{name}"), name, scopes).await?;
+    Ok(key.expose_secret().to_owned())
 }
 
 #[cfg(test)]
