@@ -50,8 +50,8 @@ use super::{exit::Refused, serve::Role};
 const INSPECTIONS: usize = 2;
 /// Webhooks delivered at once.
 const WEBHOOK_TRIES: usize = 64;
-/// Commits side by side: on PostgreSQL one writes while the other collects; SQLite has one writer anyway.
-const COMMITTERS: usize = 2;
+/// Commits side by side: on PostgreSQL some write while others collect; SQLite has one writer anyway.
+const COMMITTERS: usize = 4;
 
 /// Key material: named, or beside the SQLite file where it is made on the first start.
 ///

@@ -79,10 +79,10 @@ impl Default for BreakerConfig {
     fn default() -> Self {
         Self {
             window_seconds: Seconds::new(30),
-            min_calls: 20,
+            min_calls: 50,
             failure_ratio: 0.5,
-            open_seconds: Seconds::new(5),
-            max_open_seconds: Seconds::new(60),
+            open_seconds: Seconds::new(2),
+            max_open_seconds: Seconds::new(10),
         }
     }
 }

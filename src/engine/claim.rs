@@ -71,7 +71,9 @@ async fn claim_once(shared: &Arc<Shared>, committer: &Committer) -> store::Resul
         start(shared, committer, claimed, place).await;
     }
     drop(places);
-    if batch.suspects {
+    // A process proves itself for one lease before it takes a suspect: in a storm of kills the lives are shorter than
+    // that, and a death would speak against a job that had nothing to do with it.
+    if batch.suspects && shared.started.elapsed() >= shared.settings.lease {
         claim_suspect(shared, committer).await?;
     }
     Ok(full)

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, broadcast};
@@ -78,6 +78,8 @@ pub struct Shared {
     pub hints: SharedHints,
     /// This process's lease, new at every start.
     pub lease: LeaseId,
+    /// When this process started.
+    pub started: Instant,
     /// What this process holds.
     pub ledger: Arc<Ledger>,
     /// What it may hold.
@@ -117,6 +119,7 @@ impl Shared {
             secrets,
             hints,
             lease: LeaseId::new(),
+            started: Instant::now(),
             ledger: Arc::default(),
             places,
             dispatcher: Dispatcher::default(),

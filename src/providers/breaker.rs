@@ -44,10 +44,10 @@ impl Default for BreakerSettings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(30),
-            min_calls: 20,
+            min_calls: 50,
             failure_ratio: 0.5,
-            open_for: Duration::from_secs(5),
-            max_open_for: Duration::from_secs(60),
+            open_for: Duration::from_secs(2),
+            max_open_for: Duration::from_secs(10),
         }
     }
 }
