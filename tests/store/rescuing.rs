@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use greenlane::domain::{ids::LeaseId, stage::Stage};
+use greenlane::{
+    domain::{ids::LeaseId, job::Slot, stage::Stage},
+    store::types::Held,
+};
 
 use crate::{
     make,
@@ -12,19 +15,26 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub async fn frees_what_dead_processes_held(site: Site) {
     let ids = site.admit_many(2).await;
     let dead = make::process(site.now().await.unwrap());
-    for crashes in 1..=3 {
+    // The first job is said to run alone once it is a suspect; the other is a suspect that was only near.
+    for (fence, crashes) in [(1, [1, 1]), (2, [2, 2]), (3, [3, 2]), (4, [4, 2])] {
         site.heartbeat(&dead, HOUR).await.unwrap();
         let mut claimed = site.claim(dead.lease, &wants(10)).await.unwrap().claimed.len();
-        while site.claim_suspect(dead.lease, Stage::ALL).await.unwrap().is_some() {
+        while let Some(suspect) = site.claim_suspect(dead.lease, Stage::ALL).await.unwrap() {
             claimed += 1;
+            if suspect.application.id == ids[0] {
+                let held = Held { application_id: ids[0], slot: Slot::Main, fence };
+                assert!(site.mark_alone(dead.lease, held).await.unwrap());
+                assert!(!site.mark_alone(LeaseId::new(), held).await.unwrap(), "held by another");
+                assert!(!site.mark_alone(dead.lease, Held { fence: fence - 1, ..held }).await.unwrap(), "an old fence");
+            }
         }
         assert_eq!(claimed, 2);
         site.heartbeat(&dead, Duration::ZERO).await.unwrap();
         assert_eq!(site.rescue().await.unwrap(), 2);
         assert_eq!(site.rescue().await.unwrap(), 0);
-        for id in &ids {
+        for (id, crashes) in ids.iter().zip(crashes) {
             let job = &site.view(*id).await.jobs[0];
-            assert_eq!((job.lease, job.crashes, job.attempts, job.fence), (None, crashes, 0, i64::from(crashes)));
+            assert_eq!((job.lease, job.crashes, job.attempts, job.fence), (None, crashes, 0, fence));
         }
         assert!(site.processes().await.unwrap().is_empty());
     }
