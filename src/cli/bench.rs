@@ -179,7 +179,9 @@ async fn throughput(server: &Server, count: usize) -> anyhow::Result<Duration> {
                 places.add_permits(1);
             }
             Ok(Ok(_)) => {}
-            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => anyhow::bail!("the benchmark fell behind its own events"),
+            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => {
+                anyhow::bail!("the benchmark fell behind its own events")
+            }
             Err(_) => anyhow::bail!("{completed} of {count} applications were completed, then nothing for a minute"),
         }
     }
@@ -217,7 +219,8 @@ async fn idle_latency(server: &Server, count: usize) -> anyhow::Result<(Latency,
 async fn row_sizes(store: &dyn Store, example: ApplicationId, applications: usize) -> anyhow::Result<Ceiling> {
     let view = store.application(example).await?.ok_or_else(|| anyhow::anyhow!("the example is gone"))?;
     let events = store.events(example).await?;
-    let event_bytes = events.iter().map(|event| event.data.len() + event.hash.len() + event.prev_hash.len()).sum::<usize>();
+    let event_bytes =
+        events.iter().map(|event| event.data.len() + event.hash.len() + event.prev_hash.len()).sum::<usize>();
     Ok(Ceiling {
         applications,
         batch: CEILING_BATCH,
@@ -328,7 +331,10 @@ impl Usage {
     }
 
     fn since(&self, before: &Self) -> Self {
-        let written = self.written.zip(before.written).map(|(now, then)| (now.0.saturating_sub(then.0), now.1.saturating_sub(then.1)));
+        let written = self
+            .written
+            .zip(before.written)
+            .map(|(now, then)| (now.0.saturating_sub(then.0), now.1.saturating_sub(then.1)));
         Self {
             process_ms: self.process_ms - before.process_ms,
             machine_ms: self.machine_ms - before.machine_ms,
@@ -344,14 +350,21 @@ const MS_PER_TICK: f64 = 10.0;
 fn process_ms() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * MS_PER_TICK
+    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+        * MS_PER_TICK
 }
 
 /// Busy time of the whole machine, where the database may run too: everything but idle and waiting.
 fn machine_ms() -> f64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let fields: Vec<f64> =
-        text.lines().next().unwrap_or_default().split_whitespace().skip(1).filter_map(|ticks| ticks.parse().ok()).collect();
+    let fields: Vec<f64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|ticks| ticks.parse().ok())
+        .collect();
     let idle: f64 = fields.iter().skip(3).take(2).sum();
     (fields.iter().take(8).sum::<f64>() - idle) * MS_PER_TICK
 }

@@ -12,8 +12,8 @@ use crate::{
     engine::{
         Engine,
         sweep::{
-            Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines, gauges::Gauges,
-            rescue::Rescue, retention::Retention, reviews::Reviews,
+            Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
+            gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews,
         },
     },
     http::{self, AppState},

@@ -22,7 +22,8 @@ impl Simulate {
     /// # Errors
     /// The address cannot be bound.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let listener = TcpListener::bind(self.bind).await.with_context(|| format!("cannot listen on `{}`", self.bind))?;
+        let listener =
+            TcpListener::bind(self.bind).await.with_context(|| format!("cannot listen on `{}`", self.bind))?;
         eprintln!("listening on http://{}", listener.local_addr()?);
         tokio::select! {
             served = simulator::serve(listener) => served.context("the simulator ended")?,

@@ -61,7 +61,9 @@ pub fn secrets(config: &Config) -> anyhow::Result<Arc<KeyMaterial>> {
     config.secret_file_required().map_err(|problem| Refused(vec![problem]).lines())?;
     let material = match config.secret_file() {
         None => KeyMaterial::ephemeral()?,
-        Some(file) if config.database.url.kind() == DatabaseKind::Postgres => KeyMaterial::load(&file).map_err(refused)?,
+        Some(file) if config.database.url.kind() == DatabaseKind::Postgres => {
+            KeyMaterial::load(&file).map_err(refused)?
+        }
         Some(file) => KeyMaterial::load_or_create(&file).map_err(refused)?,
     };
     Ok(Arc::new(material))
@@ -127,7 +129,12 @@ pub async fn workflows(config: &Config, store: &dyn Store) -> anyhow::Result<Wor
     store.pin_workflows(&released).await?;
     for known in store.pinned_workflows().await? {
         let workflow = Workflow::parse(&known.source).map_err(|problems| {
-            Refused(problems.into_iter().map(|problem| format!("released workflow `{}`: {}", known.id, problem.reason)).collect())
+            Refused(
+                problems
+                    .into_iter()
+                    .map(|problem| format!("released workflow `{}`: {}", known.id, problem.reason))
+                    .collect(),
+            )
         })?;
         set.add_pinned(workflow).map_err(|edited| Refused(vec![edited]).lines())?;
     }
@@ -186,7 +193,8 @@ pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Provide
     require_providers(config)?;
     let url = |provider: &ProviderConfig| provider.url.as_ref().map(|url| url.expose().clone());
     let [registry, face, sms, push] = [&settings.registry, &settings.face, &settings.sms, &settings.push];
-    let (Some(registry_url), Some(face_url), Some(sms_url), Some(push_url)) = (url(registry), url(face), url(sms), url(push))
+    let (Some(registry_url), Some(face_url), Some(sms_url), Some(push_url)) =
+        (url(registry), url(face), url(sms), url(push))
     else {
         anyhow::bail!("a provider has no address");
     };
@@ -290,14 +298,19 @@ pub async fn engine(
     let workflows = workflows(config, store.as_ref()).await?;
     let calendar = calendar(config, store.as_ref()).await?;
     let clock = DbClock::start(store.as_ref()).await?;
-    let places = if roles.contains(&Role::Worker) { Places::new(concurrency(config, &workflows)) } else { Places::default() };
+    let places =
+        if roles.contains(&Role::Worker) { Places::new(concurrency(config, &workflows)) } else { Places::default() };
     let settings = Settings {
         lease: config.engine.lease_seconds.duration(),
         poll: config.engine.poll(),
         commit_batch: config.engine.commit_batch,
         committers: COMMITTERS,
+        linger: config.engine.commit_linger(),
         drain: config.engine.drain_seconds.duration(),
-        timing: Timing { retry_scale: config.workflow.retry_scale, review_lease: config.review.lease_seconds.duration() },
+        timing: Timing {
+            retry_scale: config.workflow.retry_scale,
+            review_lease: config.review.lease_seconds.duration(),
+        },
     };
     let engine = Engine::new(Shared::new(store, clock, secrets, hints, places, settings, workflows, calendar));
     let identity = Identity {

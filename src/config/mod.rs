@@ -14,14 +14,10 @@ mod storage;
 mod values;
 pub mod workflow_files;
 
-pub use business::{
-    CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, ReviewConfig, WorkflowConfig,
-};
+pub use business::{CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, ReviewConfig, WorkflowConfig};
 pub use outside::{BreakerConfig, MailConfig, ProviderConfig, ProvidersConfig, WebhooksConfig};
 pub use problem::Problem;
-pub use process::{
-    AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, TelemetryConfig,
-};
+pub use process::{AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, TelemetryConfig};
 pub use storage::{BlobConfig, DatabaseConfig, RedisConfig, SecretsConfig};
 pub use values::{Bind, BlobLocation, DatabaseKind, DatabaseUrl, InvalidValue, Seconds, SecretUrl};
 
@@ -133,13 +129,7 @@ mod tests {
         assert_eq!(file(&config), None);
         config.database.url = "postgres://db/greenlane".parse().unwrap();
         assert_eq!(file(&config), None);
-        assert!(
-            config
-                .secret_file_required()
-                .unwrap_err()
-                .to_string()
-                .contains("greenlane secret create")
-        );
+        assert!(config.secret_file_required().unwrap_err().to_string().contains("greenlane secret create"));
         config.secrets.file = Some("keys.toml".into());
         assert_eq!(file(&config).as_deref(), Some("keys.toml"));
         assert_eq!(config.secret_file_required(), Ok(()));

@@ -19,10 +19,7 @@ pub struct FieldError {
 impl FieldError {
     /// An error of the given code.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-        }
+        Self { code, detail: detail.into() }
     }
 
     pub(super) fn character(allowed: &str) -> Self {
@@ -114,18 +111,10 @@ fn check_name(text: &str) -> Result<(), FieldError> {
         return Err(FieldError::new("blank", "must not be blank"));
     }
     if text.trim().len() != text.len() {
-        return Err(FieldError::new(
-            "surrounding_space",
-            "must not begin or end with a space",
-        ));
+        return Err(FieldError::new("surrounding_space", "must not begin or end with a space"));
     }
-    if text
-        .chars()
-        .any(|c| is_invisible(c) || (c.is_whitespace() && c != ' '))
-    {
-        return Err(FieldError::character(
-            "no control, formatting or direction characters",
-        ));
+    if text.chars().any(|c| is_invisible(c) || (c.is_whitespace() && c != ' ')) {
+        return Err(FieldError::character("no control, formatting or direction characters"));
     }
     Ok(())
 }
@@ -139,10 +128,7 @@ fn check_mobile(text: &str) -> Result<(), FieldError> {
     if right {
         return Ok(());
     }
-    Err(FieldError::new(
-        "mobile_invalid",
-        "must be 11 digits that begin with 13 to 19",
-    ))
+    Err(FieldError::new("mobile_invalid", "must be 11 digits that begin with 13 to 19"))
 }
 
 fn check_file_number(text: &str) -> Result<(), FieldError> {
@@ -174,10 +160,7 @@ pub(super) fn check_length(text: &str, least: usize, most: usize) -> Result<(), 
     if text.len() <= most * 4 && (least..=most).contains(&text.chars().count()) {
         return Ok(());
     }
-    Err(FieldError::new(
-        "length_wrong",
-        format!("must have {least} to {most} characters"),
-    ))
+    Err(FieldError::new("length_wrong", format!("must have {least} to {most} characters")))
 }
 
 /// A Chinese character, the rare ones of the extensions included.
@@ -207,16 +190,8 @@ mod tests {
     #[test]
     fn names() {
         let fifty = "王".repeat(50);
-        for good in [
-            "张三",
-            "𬭎㛃",
-            "买买提·吐尔逊",
-            "O'Neil-Smith Jr.",
-            "José",
-            "Ян",
-            "葛󠄀",
-            fifty.as_str(),
-        ] {
+        for good in ["张三", "𬭎㛃", "买买提·吐尔逊", "O'Neil-Smith Jr.", "José", "Ян", "葛󠄀", fifty.as_str()]
+        {
             assert_eq!(PersonName::parse(good).unwrap().as_str(), good);
         }
         for (bad, wanted) in [
@@ -245,26 +220,14 @@ mod tests {
         for good in ["13800138000", "19912345678"] {
             assert_eq!(code(Mobile::parse(good)), "ok");
         }
-        for bad in [
-            "",
-            "12800138000",
-            "1380013800",
-            "138001380000",
-            "+8613800138000",
-            "１３８００１３８０００",
-            "1380013800a",
-        ] {
+        for bad in
+            ["", "12800138000", "1380013800", "138001380000", "+8613800138000", "１３８００１３８０００", "1380013800a"]
+        {
             assert_eq!(code(Mobile::parse(bad)), "mobile_invalid", "{bad}");
         }
         assert_eq!(code(FileNumber::parse("150300123456")), "ok");
-        for bad in [
-            "",
-            "15030012345",
-            "1503001234567",
-            "15030012345X",
-            "１５０３００１２３４５６",
-            "一五〇三",
-        ] {
+        for bad in ["", "15030012345", "1503001234567", "15030012345X", "１５０３００１２３４５６", "一五〇三"]
+        {
             assert_eq!(code(FileNumber::parse(bad)), "file_number_invalid", "{bad}");
         }
     }
@@ -285,22 +248,10 @@ mod tests {
 
     #[test]
     fn nothing_personal_is_printed() {
-        assert_eq!(
-            format!("{:?}", PersonName::parse("张三").unwrap()),
-            "PersonName(张*)"
-        );
-        assert_eq!(
-            format!("{:?}", Mobile::parse("13800138000").unwrap()),
-            "Mobile(138****8000)"
-        );
-        assert_eq!(
-            format!("{:?}", FileNumber::parse("150300123456").unwrap()),
-            "FileNumber(150******456)"
-        );
-        assert_eq!(
-            format!("{:?}", FaceToken::parse("ft-secret-token").unwrap()),
-            "FaceToken(ft-***)"
-        );
+        assert_eq!(format!("{:?}", PersonName::parse("张三").unwrap()), "PersonName(张*)");
+        assert_eq!(format!("{:?}", Mobile::parse("13800138000").unwrap()), "Mobile(138****8000)");
+        assert_eq!(format!("{:?}", FileNumber::parse("150300123456").unwrap()), "FileNumber(150******456)");
+        assert_eq!(format!("{:?}", FaceToken::parse("ft-secret-token").unwrap()), "FaceToken(ft-***)");
         let error = PersonName::parse("张\0三").unwrap_err();
         assert!(!format!("{error} {error:?}").contains('张'));
     }

@@ -16,13 +16,8 @@ impl IssuingAuthority {
     /// Reads an authority; `length_wrong` or `character_not_allowed` otherwise.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         applicant::check_length(text, 1, Self::MAX_CHARS)?;
-        if !text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || applicant::is_cjk(c))
-        {
-            return Err(FieldError::character(
-                "Chinese characters, ASCII letters and digits only",
-            ));
+        if !text.chars().all(|c| c.is_ascii_alphanumeric() || applicant::is_cjk(c)) {
+            return Err(FieldError::character("Chinese characters, ASCII letters and digits only"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -74,11 +69,7 @@ mod tests {
             ("蒙\0", "character_not_allowed"),
             ("蒙C'", "character_not_allowed"),
         ] {
-            assert_eq!(
-                IssuingAuthority::parse(bad).unwrap_err().code,
-                code,
-                "{bad:?}"
-            );
+            assert_eq!(IssuingAuthority::parse(bad).unwrap_err().code, code, "{bad:?}");
         }
     }
 

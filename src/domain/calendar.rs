@@ -57,17 +57,12 @@ wire_enum! {
 impl DayKind {
     /// Whether offices are open.
     pub const fn is_working(self) -> bool {
-        matches!(
-            self,
-            Self::Weekday | Self::MakeUpWorkday | Self::RegionalWorkday
-        )
+        matches!(self, Self::Weekday | Self::MakeUpWorkday | Self::RegionalWorkday)
     }
 }
 
 /// One day and why it counts or not: what a due time is explained with.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DayTrace {
     /// The local date.
     pub date: NaiveDate,
@@ -119,27 +114,15 @@ impl Calendar {
     }
 
     /// What kind of day a local date is, for a region if an authority is given.
-    pub fn day(
-        &self,
-        date: NaiveDate,
-        authority: Option<&IssuingAuthority>,
-    ) -> Result<DayTrace, CalendarMissing> {
+    pub fn day(&self, date: NaiveDate, authority: Option<&IssuingAuthority>) -> Result<DayTrace, CalendarMissing> {
         if !self.years.contains(&date.year()) {
             return Err(CalendarMissing { year: date.year() });
         }
         let why = authority
             .and_then(|authority| self.regional_day(date, authority))
             .or_else(|| self.national.get(&date).copied())
-            .unwrap_or(if is_weekend(date) {
-                DayKind::Weekend
-            } else {
-                DayKind::Weekday
-            });
-        Ok(DayTrace {
-            date,
-            working: why.is_working(),
-            why,
-        })
+            .unwrap_or(if is_weekend(date) { DayKind::Weekend } else { DayKind::Weekday });
+        Ok(DayTrace { date, working: why.is_working(), why })
     }
 
     /// Whether a local date is a working day, see [`Calendar::day`] for the reason.
@@ -174,9 +157,7 @@ pub fn local(at: DateTime<Utc>) -> Option<NaiveDateTime> {
 
 /// The instant of a local date and time; `None` only at the very ends of what a date can be.
 pub fn instant(local: NaiveDateTime) -> Option<DateTime<Utc>> {
-    local
-        .checked_sub_offset(CHINA_TIME)
-        .map(|utc| utc.and_utc())
+    local.checked_sub_offset(CHINA_TIME).map(|utc| utc.and_utc())
 }
 
 /// The local date of an instant.

@@ -204,5 +204,8 @@ impl Refusal {
 
 /// The failure that a quarantined job leaves behind.
 pub fn quarantine_failure(at: DateTime<Utc>) -> Failure {
-    Failure::new("process_killed", format!("its process died again and again while it ran, last found at {}", at.to_rfc3339()))
+    Failure::new(
+        "process_killed",
+        format!("its process died again and again while it ran, last found at {}", at.to_rfc3339()),
+    )
 }

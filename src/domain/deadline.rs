@@ -72,10 +72,7 @@ impl DeadlineRule {
             return Err(DeadlineRuleError::TooManyDays(self.working_days));
         }
         if self.opens >= self.close {
-            return Err(DeadlineRuleError::OfficeHours {
-                opens: self.opens,
-                close: self.close,
-            });
+            return Err(DeadlineRuleError::OfficeHours { opens: self.opens, close: self.close });
         }
         let mut least = 0.0;
         for fraction in &self.warn_at {
@@ -116,11 +113,7 @@ pub fn due(
 ) -> Result<Due, CalendarMissing> {
     let first = local_date(start)?;
     // A promise for the same day counts that day while the office is open.
-    let (mut day, wanted) = if rule.working_days == 0 {
-        (first, 1)
-    } else {
-        (next_day(first)?, rule.working_days)
-    };
+    let (mut day, wanted) = if rule.working_days == 0 { (first, 1) } else { (next_day(first)?, rule.working_days) };
     let mut counted = 0;
     let mut trace = Vec::new();
     loop {
@@ -131,11 +124,7 @@ pub fn due(
             counted += 1;
         }
         if counted == wanted {
-            return Ok(Due {
-                due_at,
-                trace,
-                calendar_version: calendar.version().to_owned(),
-            });
+            return Ok(Due { due_at, trace, calendar_version: calendar.version().to_owned() });
         }
         day = next_day(day)?;
     }
@@ -169,11 +158,7 @@ pub fn instant_at(
     fraction: f64,
     authority: Option<&IssuingAuthority>,
 ) -> Result<DateTime<Utc>, CalendarMissing> {
-    let fraction = if fraction.is_nan() {
-        1.0
-    } else {
-        fraction.clamp(0.0, 1.0)
-    };
+    let fraction = if fraction.is_nan() { 1.0 } else { fraction.clamp(0.0, 1.0) };
     let total = working_time_between(calendar, rule, start, due, authority)?;
     if fraction == 0.0 {
         return Ok(start);
@@ -182,9 +167,7 @@ pub fn instant_at(
     let mut found = None;
     walk(calendar, rule, start, due, authority, |opened, open| {
         if left <= open {
-            found = TimeDelta::from_std(left)
-                .ok()
-                .and_then(|left| opened.checked_add_signed(left));
+            found = TimeDelta::from_std(left).ok().and_then(|left| opened.checked_add_signed(left));
             return true;
         }
         left -= open;
@@ -196,8 +179,7 @@ pub fn instant_at(
 /// The first date that is six calendar months after another (六个月内只可以更换一次): the same day of
 /// the month, or the last day of a shorter month.
 pub fn six_months_after(date: NaiveDate) -> NaiveDate {
-    date.checked_add_months(Months::new(6))
-        .unwrap_or(NaiveDate::MAX)
+    date.checked_add_months(Months::new(6)).unwrap_or(NaiveDate::MAX)
 }
 
 /// Shows each piece of office time between two instants to `piece` (its beginning, its length)
@@ -234,16 +216,11 @@ fn walk(
 // A date at the very end of what chrono can say is in a year without data, whatever else it is.
 
 fn local_date(at: DateTime<Utc>) -> Result<NaiveDate, CalendarMissing> {
-    calendar::local(at)
-        .map(|local| local.date())
-        .ok_or(CalendarMissing {
-            year: at.naive_utc().year(),
-        })
+    calendar::local(at).map(|local| local.date()).ok_or(CalendarMissing { year: at.naive_utc().year() })
 }
 
 fn next_day(date: NaiveDate) -> Result<NaiveDate, CalendarMissing> {
-    date.checked_add_days(Days::new(1))
-        .ok_or(CalendarMissing { year: date.year() })
+    date.checked_add_days(Days::new(1)).ok_or(CalendarMissing { year: date.year() })
 }
 
 fn instant(date: NaiveDate, time: NaiveTime) -> Result<DateTime<Utc>, CalendarMissing> {

@@ -55,10 +55,7 @@ impl DocumentType {
 
     /// Papers of the armed forces, whose numbers are written with Chinese characters.
     pub const fn is_military(self) -> bool {
-        matches!(
-            self,
-            Self::OfficerCard | Self::SoldierCard | Self::RetiredOfficerCard
-        )
+        matches!(self, Self::OfficerCard | Self::SoldierCard | Self::RetiredOfficerCard)
     }
 }
 
@@ -82,9 +79,7 @@ pub enum DocumentNumberError {
     #[error("full-width characters are not accepted, write plain digits and letters")]
     FullWidthCharacter,
     /// A character that the kind of document does not have.
-    #[error(
-        "an identity number has digits and a last `X` only, other document numbers letters, digits and hyphens"
-    )]
+    #[error("an identity number has digits and a last `X` only, other document numbers letters, digits and hyphens")]
     CharacterNotAllowed,
     /// There is no such day, or nobody born then can drive.
     #[error("the birth date in the number does not exist")]
@@ -137,11 +132,7 @@ impl DocumentNumber {
     /// Reads a number; `today` (local date) tells which birth dates lie in the future.
     ///
     /// A last `x` becomes `X`; everything else is kept as it is.
-    pub fn parse(
-        document_type: DocumentType,
-        text: &str,
-        today: NaiveDate,
-    ) -> Result<Self, DocumentNumberError> {
+    pub fn parse(document_type: DocumentType, text: &str, today: NaiveDate) -> Result<Self, DocumentNumberError> {
         let number = Self::read(document_type, text)?;
         if number.birth_date().is_some_and(|born| born > today) {
             return Err(DocumentNumberError::BirthDateInFuture);
@@ -158,31 +149,20 @@ impl DocumentNumber {
         let text = if document_type.has_identity_number() {
             read_identity_number(text)?
         } else {
-            applicant::check_length(text, 1, Self::MAX_CHARS)
-                .map_err(|_| DocumentNumberError::LengthWrong)?;
+            applicant::check_length(text, 1, Self::MAX_CHARS).map_err(|_| DocumentNumberError::LengthWrong)?;
             let chinese = document_type.is_military();
-            if !text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || (chinese && applicant::is_cjk(c)))
-            {
+            if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || (chinese && applicant::is_cjk(c))) {
                 return Err(DocumentNumberError::CharacterNotAllowed);
             }
             text.to_owned()
         };
-        Ok(Self {
-            document_type,
-            text,
-        })
+        Ok(Self { document_type, text })
     }
 
     fn check_digit(&self) -> Result<(), DocumentNumberError> {
-        let right = !self.document_type.has_identity_number()
-            || self.text.chars().last() == check_digit(self.text.as_bytes());
-        if right {
-            Ok(())
-        } else {
-            Err(DocumentNumberError::CheckDigitWrong)
-        }
+        let right =
+            !self.document_type.has_identity_number() || self.text.chars().last() == check_digit(self.text.as_bytes());
+        if right { Ok(()) } else { Err(DocumentNumberError::CheckDigitWrong) }
     }
 
     /// The kind of document.
@@ -202,36 +182,19 @@ impl DocumentNumber {
 
     /// The birth date in an identity number; `None` for other documents.
     pub fn birth_date(&self) -> Option<NaiveDate> {
-        if self.document_type.has_identity_number() {
-            birth_date(&self.text)
-        } else {
-            None
-        }
+        if self.document_type.has_identity_number() { birth_date(&self.text) } else { None }
     }
 
     /// The sex in an identity number (an odd 17th digit is male); `None` for other documents.
     pub fn sex(&self) -> Option<Sex> {
-        let digit = self
-            .text
-            .as_bytes()
-            .get(16)
-            .filter(|_| self.document_type.has_identity_number())?;
-        Some(if digit % 2 == 1 {
-            Sex::Male
-        } else {
-            Sex::Female
-        })
+        let digit = self.text.as_bytes().get(16).filter(|_| self.document_type.has_identity_number())?;
+        Some(if digit % 2 == 1 { Sex::Male } else { Sex::Female })
     }
 }
 
 impl std::fmt::Debug for DocumentNumber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "DocumentNumber({} {})",
-            self.document_type,
-            self.masked()
-        )
+        write!(f, "DocumentNumber({} {})", self.document_type, self.masked())
     }
 }
 
@@ -252,10 +215,7 @@ impl TryFrom<Stored> for DocumentNumber {
 
 impl From<DocumentNumber> for Stored {
     fn from(number: DocumentNumber) -> Self {
-        Self {
-            document_type: number.document_type,
-            document_number: number.text,
-        }
+        Self { document_type: number.document_type, document_number: number.text }
     }
 }
 
@@ -277,26 +237,14 @@ fn read_identity_number(text: &str) -> Result<String, DocumentNumberError> {
 
 /// The birth date at characters 7 to 14. The standard's own samples go back to 1880.
 fn birth_date(number: &str) -> Option<NaiveDate> {
-    let year = number
-        .get(6..10)?
-        .parse()
-        .ok()
-        .filter(|year| *year >= 1800)?;
-    NaiveDate::from_ymd_opt(
-        year,
-        number.get(10..12)?.parse().ok()?,
-        number.get(12..14)?.parse().ok()?,
-    )
+    let year = number.get(6..10)?.parse().ok().filter(|year| *year >= 1800)?;
+    NaiveDate::from_ymd_opt(year, number.get(10..12)?.parse().ok()?, number.get(12..14)?.parse().ok()?)
 }
 
 /// The check digit over the first 17 digits (GB 11643-1999, ISO 7064 MOD 11-2).
 pub fn check_digit(digits: &[u8]) -> Option<char> {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = WEIGHTS
-        .iter()
-        .zip(digits)
-        .map(|(weight, digit)| weight * u32::from(digit.wrapping_sub(b'0')))
-        .sum();
+    let sum: u32 = WEIGHTS.iter().zip(digits).map(|(weight, digit)| weight * u32::from(digit.wrapping_sub(b'0'))).sum();
     "10X98765432".chars().nth(usize::try_from(sum % 11).ok()?)
 }
 

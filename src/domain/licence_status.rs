@@ -9,12 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::wire::wire_enum;
 
 /// 锁定、停止使用, on application: the app's exact words.
-pub const APPLY_REFUSED_ZH: &str =
-    "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。";
+pub const APPLY_REFUSED_ZH: &str = "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。";
 
 /// 锁定、停止使用, on display: the app's exact words.
-pub const DISPLAY_INVALID_ZH: &str =
-    "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。";
+pub const DISPLAY_INVALID_ZH: &str = "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。";
 
 wire_enum! {
     /// How an issued licence is shown, the mildest first.
@@ -105,11 +103,9 @@ impl StatusLetter {
             | Self::RenewalOverdue
             | Self::ReviewOverdue => DisplayMode::Abnormal,
             Self::Locked | Self::UseStopped | Self::Other => DisplayMode::Invalid,
-            Self::Rescinded
-            | Self::Revoked
-            | Self::Cancelled
-            | Self::CancelledRestorable
-            | Self::TransferredOut => DisplayMode::Hidden,
+            Self::Rescinded | Self::Revoked | Self::Cancelled | Self::CancelledRestorable | Self::TransferredOut => {
+                DisplayMode::Hidden
+            }
         }
     }
 
@@ -175,10 +171,7 @@ impl StatusLetter {
     }
 
     fn read(letter: char) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|known| known.as_str().starts_with(letter))
+        Self::ALL.iter().copied().find(|known| known.as_str().starts_with(letter))
     }
 }
 
@@ -196,10 +189,7 @@ impl LicenceStatus {
     /// Reads the registry's string. There is no error: what cannot be read is a status that allows
     /// nothing, see [`LicenceStatus::has_unknown`].
     pub fn parse(text: &str) -> Self {
-        let mut status = Self {
-            letters: Vec::new(),
-            unknown: text.is_empty(),
-        };
+        let mut status = Self { letters: Vec::new(), unknown: text.is_empty() };
         for letter in text.chars() {
             let known = StatusLetter::read(letter);
             status.unknown |= known.is_none();
@@ -264,8 +254,7 @@ impl LicenceStatus {
     /// [`LicenceStatus::apply_message_zh`] in English.
     pub fn apply_message(&self) -> Option<String> {
         let status = self.deciding_letter().name_en();
-        (!self.may_apply())
-            .then(|| format!("the licence status does not allow an electronic licence: {status}"))
+        (!self.may_apply()).then(|| format!("the licence status does not allow an electronic licence: {status}"))
     }
 
     /// What is shown with or instead of an issued licence; `None` when it is valid.
@@ -273,9 +262,7 @@ impl LicenceStatus {
         let status = self.deciding_letter().public_zh();
         match self.display() {
             DisplayMode::Valid => None,
-            DisplayMode::Abnormal => Some(format!(
-                "您的驾驶证当前状态为“{status}”，依法不能正常使用。"
-            )),
+            DisplayMode::Abnormal => Some(format!("您的驾驶证当前状态为“{status}”，依法不能正常使用。")),
             DisplayMode::Invalid => Some(DISPLAY_INVALID_ZH.to_owned()),
             DisplayMode::Hidden => Some(format!("您的驾驶证已被{status}，驾驶证电子版不再显示。")),
         }
@@ -284,9 +271,7 @@ impl LicenceStatus {
 
 impl std::fmt::Display for LicenceStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.letters
-            .iter()
-            .try_for_each(|letter| f.write_str(letter.as_str()))
+        self.letters.iter().try_for_each(|letter| f.write_str(letter.as_str()))
     }
 }
 

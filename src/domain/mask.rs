@@ -8,11 +8,7 @@ pub fn name(text: &str) -> String {
 
 /// A mobile number: `138****8000`. Anything else than 11 characters is masked like a number.
 pub fn mobile(text: &str) -> String {
-    if text.chars().count() == 11 {
-        keep_ends(text, 3, 4)
-    } else {
-        number(text)
-    }
+    if text.chars().count() == 11 { keep_ends(text, 3, 4) } else { number(text) }
 }
 
 /// A document or file number: the first and last quarter, at most four characters each, as in
@@ -31,16 +27,7 @@ pub fn token(text: &str) -> String {
 
 fn keep_ends(text: &str, first: usize, last: usize) -> String {
     let count = text.chars().count();
-    text.chars()
-        .enumerate()
-        .map(|(index, c)| {
-            if index < first || index + last >= count {
-                c
-            } else {
-                '*'
-            }
-        })
-        .collect()
+    text.chars().enumerate().map(|(index, c)| if index < first || index + last >= count { c } else { '*' }).collect()
 }
 
 #[cfg(test)]

@@ -67,28 +67,15 @@ pub struct ProviderError {
 
 impl ProviderError {
     /// An error without a provider's wish for a pause.
-    pub fn new(
-        provider: Provider,
-        class: ErrorClass,
-        code: impl Into<String>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            provider,
-            class,
-            code: code.into(),
-            detail: detail.into(),
-            retry_after: None,
-        }
+    pub fn new(provider: Provider, class: ErrorClass, code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { provider, class, code: code.into(), detail: detail.into(), retry_after: None }
     }
 
     /// Whether the failure speaks against the provider's health: these open the circuit breaker.
     /// A rate limit is an answer of a healthy provider.
     pub fn is_outage(&self) -> bool {
-        matches!(
-            self.class,
-            ErrorClass::Retry | ErrorClass::ReconcileFirst | ErrorClass::ConfigAlarm
-        ) && self.code != code::RATE_LIMITED
+        matches!(self.class, ErrorClass::Retry | ErrorClass::ReconcileFirst | ErrorClass::ConfigAlarm)
+            && self.code != code::RATE_LIMITED
     }
 }
 

@@ -64,19 +64,11 @@ impl RetrySchedule {
             return Err(RetryError::Shape);
         }
         waits.iter().try_for_each(|wait| check_wait(*wait))?;
-        Ok(Self {
-            waits: Waits::List(waits),
-            jitter: check_jitter(jitter)?,
-        })
+        Ok(Self { waits: Waits::List(waits), jitter: check_jitter(jitter)? })
     }
 
     /// A schedule that starts at `base` and multiplies by `factor` up to `max`.
-    pub fn backoff(
-        base: Duration,
-        factor: f64,
-        max: Duration,
-        jitter: f64,
-    ) -> Result<Self, RetryError> {
+    pub fn backoff(base: Duration, factor: f64, max: Duration, jitter: f64) -> Result<Self, RetryError> {
         check_wait(base)?;
         check_wait(max)?;
         if !(1.0..=10.0).contains(&factor) {
@@ -85,10 +77,7 @@ impl RetrySchedule {
         if max < base {
             return Err(RetryError::MaxBelowBase);
         }
-        Ok(Self {
-            waits: Waits::Backoff { base, factor, max },
-            jitter: check_jitter(jitter)?,
-        })
+        Ok(Self { waits: Waits::Backoff { base, factor, max }, jitter: check_jitter(jitter)? })
     }
 
     /// The wait after the given failed attempt (1 = after the first failure).
@@ -96,16 +85,8 @@ impl RetrySchedule {
     /// `unit_random` in `0..1` places the wait within the jitter, see [`jitter_unit`]; `scale`
     /// multiplies it (`retry_scale`; 0 means at once). A scale that is no number counts as 1.
     pub fn wait(&self, attempt: u32, unit_random: f64, scale: f64) -> Duration {
-        let unit = if (0.0..=1.0).contains(&unit_random) {
-            unit_random
-        } else {
-            0.5
-        };
-        let scale = if scale.is_finite() {
-            scale.max(0.0)
-        } else {
-            1.0
-        };
+        let unit = if (0.0..=1.0).contains(&unit_random) { unit_random } else { 0.5 };
+        let scale = if scale.is_finite() { scale.max(0.0) } else { 1.0 };
         let spread = 1.0 + self.jitter * (2.0 * unit - 1.0);
         stretch(self.unspread(attempt), spread * scale)
     }
@@ -116,12 +97,9 @@ impl RetrySchedule {
         // Beyond this many waits each one is taken for the greatest: a bound stays a bound.
         const COUNTED: u32 = 10_000;
         let waits = attempts.saturating_sub(1);
-        let counted: Duration = (1..=waits.min(COUNTED)).fold(Duration::ZERO, |sum, n| {
-            sum.saturating_add(self.unspread(n))
-        });
-        let rest = self
-            .greatest()
-            .saturating_mul(waits.saturating_sub(COUNTED));
+        let counted: Duration =
+            (1..=waits.min(COUNTED)).fold(Duration::ZERO, |sum, n| sum.saturating_add(self.unspread(n)));
+        let rest = self.greatest().saturating_mul(waits.saturating_sub(COUNTED));
         stretch(counted.saturating_add(rest), 1.0 + self.jitter)
     }
 
@@ -130,16 +108,11 @@ impl RetrySchedule {
         match &self.waits {
             Waits::List(waits) => {
                 let index = usize::try_from(done).unwrap_or(usize::MAX);
-                waits
-                    .get(index)
-                    .or(waits.last())
-                    .copied()
-                    .unwrap_or(Self::LONGEST)
+                waits.get(index).or(waits.last()).copied().unwrap_or(Self::LONGEST)
             }
             Waits::Backoff { base, factor, max } => {
                 let factor = factor.powi(i32::try_from(done).unwrap_or(i32::MAX));
-                Duration::try_from_secs_f64(base.as_secs_f64() * factor)
-                    .map_or(*max, |wait| wait.min(*max))
+                Duration::try_from_secs_f64(base.as_secs_f64() * factor).map_or(*max, |wait| wait.min(*max))
             }
         }
     }
@@ -162,10 +135,7 @@ pub fn jitter_unit(parts: &[&[u8]]) -> f64 {
         hash.update(part);
     }
     let digest = hash.finalize();
-    let bits = digest
-        .iter()
-        .take(8)
-        .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+    let bits = digest.iter().take(8).fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
     // The upper 53 bits are what an f64 holds exactly, so 1.0 is never reached.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -184,21 +154,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, RetryError> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number
-        .checked_mul(unit_ms)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
+    number.checked_mul(unit_ms).map(Duration::from_millis).ok_or_else(wrong)
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back, to the millisecond.
 pub fn format_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
-    for (unit_ms, unit) in [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-    ] {
+    for (unit_ms, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if ms > 0 && ms.is_multiple_of(unit_ms) {
             return format!("{}{unit}", ms / unit_ms);
         }
@@ -207,19 +169,11 @@ pub fn format_duration(duration: Duration) -> String {
 }
 
 fn check_wait(wait: Duration) -> Result<(), RetryError> {
-    if wait.is_zero() || wait > RetrySchedule::LONGEST {
-        Err(RetryError::WaitOutOfRange)
-    } else {
-        Ok(())
-    }
+    if wait.is_zero() || wait > RetrySchedule::LONGEST { Err(RetryError::WaitOutOfRange) } else { Ok(()) }
 }
 
 fn check_jitter(jitter: f64) -> Result<f64, RetryError> {
-    if (0.0..1.0).contains(&jitter) {
-        Ok(jitter)
-    } else {
-        Err(RetryError::Jitter)
-    }
+    if (0.0..1.0).contains(&jitter) { Ok(jitter) } else { Err(RetryError::Jitter) }
 }
 
 fn stretch(duration: Duration, factor: f64) -> Duration {
@@ -248,19 +202,12 @@ impl TryFrom<Wire> for RetrySchedule {
     fn try_from(wire: Wire) -> Result<Self, RetryError> {
         let jitter = wire.jitter.unwrap_or(Self::DEFAULT_JITTER);
         match (wire.waits, wire.base, wire.factor, wire.max) {
-            (Some(waits), None, None, None) => Self::list(
-                waits
-                    .iter()
-                    .map(|wait| parse_duration(wait))
-                    .collect::<Result<_, _>>()?,
-                jitter,
-            ),
-            (None, Some(base), factor, Some(max)) => Self::backoff(
-                parse_duration(&base)?,
-                factor.unwrap_or(2.0),
-                parse_duration(&max)?,
-                jitter,
-            ),
+            (Some(waits), None, None, None) => {
+                Self::list(waits.iter().map(|wait| parse_duration(wait)).collect::<Result<_, _>>()?, jitter)
+            }
+            (None, Some(base), factor, Some(max)) => {
+                Self::backoff(parse_duration(&base)?, factor.unwrap_or(2.0), parse_duration(&max)?, jitter)
+            }
             _ => Err(RetryError::Shape),
         }
     }

@@ -80,9 +80,7 @@ impl VehicleClass {
             Self::C3 => &[C4],
             Self::D => &[E, F],
             Self::E => &[F],
-            Self::C2 | Self::C4 | Self::C5 | Self::C6 | Self::F | Self::M | Self::N | Self::P => {
-                &[]
-            }
+            Self::C2 | Self::C4 | Self::C5 | Self::C6 | Self::F | Self::M | Self::N | Self::P => &[],
         }
     }
 }
@@ -122,10 +120,7 @@ impl VehicleClasses {
         while !rest.is_empty() {
             let (class, after) = VehicleClass::ALL
                 .iter()
-                .filter_map(|class| {
-                    rest.strip_prefix(class.as_str())
-                        .map(|after| (*class, after))
-                })
+                .filter_map(|class| rest.strip_prefix(class.as_str()).map(|after| (*class, after)))
                 .min_by_key(|(_, after)| after.len())
                 .ok_or(VehicleClassError::Unknown(text.len() - rest.len() + 1))?;
             classes.push(class);
@@ -143,17 +138,13 @@ impl VehicleClasses {
 
     /// Whether a class may be driven, by itself or because another one includes it.
     pub fn covers(&self, class: VehicleClass) -> bool {
-        self.0
-            .iter()
-            .any(|held| *held == class || held.implied().contains(&class))
+        self.0.iter().any(|held| *held == class || held.implied().contains(&class))
     }
 }
 
 impl std::fmt::Display for VehicleClasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|class| f.write_str(class.as_str()))
+        self.0.iter().try_for_each(|class| f.write_str(class.as_str()))
     }
 }
 
@@ -177,14 +168,9 @@ mod tests {
 
     #[test]
     fn reads_compounds_greedily() {
-        for (text, wanted) in [
-            ("C1", "C1"),
-            ("C1D", "C1D"),
-            ("DC1", "C1D"),
-            ("A1A2D", "A1A2D"),
-            ("C1C1", "C1"),
-            ("NPMFE", "EFMNP"),
-        ] {
+        for (text, wanted) in
+            [("C1", "C1"), ("C1D", "C1D"), ("DC1", "C1D"), ("A1A2D", "A1A2D"), ("C1C1", "C1"), ("NPMFE", "EFMNP")]
+        {
             assert_eq!(VehicleClasses::parse(text).unwrap().to_string(), wanted);
         }
         for (text, error) in [
@@ -204,21 +190,11 @@ mod tests {
     #[test]
     fn higher_classes_include_lower_ones() {
         let classes = VehicleClasses::parse("A2D").unwrap();
-        for class in [
-            VehicleClass::A2,
-            VehicleClass::C6,
-            VehicleClass::C1,
-            VehicleClass::M,
-            VehicleClass::F,
-        ] {
+        for class in [VehicleClass::A2, VehicleClass::C6, VehicleClass::C1, VehicleClass::M, VehicleClass::F] {
             assert!(classes.covers(class), "{class}");
         }
         assert!(!classes.covers(VehicleClass::A1) && !classes.covers(VehicleClass::C5));
-        assert!(
-            !VehicleClasses::parse("A1")
-                .unwrap()
-                .covers(VehicleClass::C6)
-        );
+        assert!(!VehicleClasses::parse("A1").unwrap().covers(VehicleClass::C6));
     }
 
     #[test]
@@ -226,13 +202,7 @@ mod tests {
         for class in VehicleClass::ALL {
             for implied in class.implied() {
                 assert_ne!(class, implied);
-                assert!(
-                    implied
-                        .implied()
-                        .iter()
-                        .all(|next| class.implied().contains(next)),
-                    "{class} {implied}"
-                );
+                assert!(implied.implied().iter().all(|next| class.implied().contains(next)), "{class} {implied}");
             }
         }
     }

@@ -215,8 +215,13 @@ async fn admit_batch(shared: &Shared, mut batch: Vec<Request>) {
             }
             // Offering it again is safe: if the lost commit got through, the answer is `Replayed` with our own id.
             Err(error) if error.is_transient() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, batch.size = batch.len(), "admission will be tried again");
-                let (stay, leave): (Vec<_>, Vec<_>) = batch.into_iter().partition(|request| request.since.elapsed() < PATIENCE);
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    batch.size = batch.len(),
+                    "admission will be tried again"
+                );
+                let (stay, leave): (Vec<_>, Vec<_>) =
+                    batch.into_iter().partition(|request| request.since.elapsed() < PATIENCE);
                 for request in leave {
                     let _gone = request.reply.send(Err(AdmitError::Unavailable));
                 }
@@ -227,7 +232,11 @@ async fn admit_batch(shared: &Shared, mut batch: Vec<Request>) {
                 backoff.wait().await;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, batch.size = batch.len(), "admission was refused");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    batch.size = batch.len(),
+                    "admission was refused"
+                );
                 if batch.len() == 1 {
                     for request in batch {
                         let _gone = request.reply.send(Err(AdmitError::Failed));
@@ -255,7 +264,13 @@ fn settle(shared: &Shared, request: Request, result: Admitted) -> bool {
             let application = admission.application;
             let waits = place.is_none();
             if let Some(place) = place {
-                shared.dispatcher.send(Run::new(application.clone(), admission.job, applicant, place, Arc::clone(&shared.ledger)));
+                shared.dispatcher.send(Run::new(
+                    application.clone(),
+                    admission.job,
+                    applicant,
+                    place,
+                    Arc::clone(&shared.ledger),
+                ));
             }
             metrics::counter!(APPLICATIONS, "kind" => application.kind.as_str()).increment(1);
             let _gone = reply.send(Ok(Admittance::Created(Box::new(application))));

@@ -182,7 +182,11 @@ fn not_alone() -> Decision {
 
 /// A time limit or a panic is a failed attempt like any other.
 fn failed(error: &BoxDynError) -> Decision {
-    let code = if error.downcast_ref::<tower::timeout::error::Elapsed>().is_some() { "stage_timeout" } else { "stage_panicked" };
+    let code = if error.downcast_ref::<tower::timeout::error::Elapsed>().is_some() {
+        "stage_timeout"
+    } else {
+        "stage_panicked"
+    };
     tracing::error!(error.code = code, error = %error, "a stage did not end by itself");
     Decision::Retry { after: None, error: Failure::new(code, "the stage did not end by itself") }
 }

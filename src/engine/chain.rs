@@ -19,7 +19,12 @@ pub(super) fn empty_chain() -> ChainHead {
 }
 
 /// Links the event to the head and moves the head to it.
-pub(super) fn append(head: &mut ChainHead, application_id: ApplicationId, at: DateTime<Utc>, event: NewEvent) -> StoredEvent {
+pub(super) fn append(
+    head: &mut ChainHead,
+    application_id: ApplicationId,
+    at: DateTime<Utc>,
+    event: NewEvent,
+) -> StoredEvent {
     // Planned data is built from strings and small numbers; should a plan ever hold another one, the log says so
     // rather than losing the event.
     let data = canonical_data(&event.data).unwrap_or_else(|error| format!(r#"{{"problem":"{error}"}}"#));

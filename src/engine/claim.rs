@@ -98,7 +98,12 @@ async fn claim_suspect(shared: &Arc<Shared>, committer: &Committer) -> store::Re
     Ok(())
 }
 
-async fn start(shared: &Arc<Shared>, committer: &Committer, claimed: Claimed, place: tokio::sync::OwnedSemaphorePermit) {
+async fn start(
+    shared: &Arc<Shared>,
+    committer: &Committer,
+    claimed: Claimed,
+    place: tokio::sync::OwnedSemaphorePermit,
+) {
     let Claimed { application, job, applicant } = claimed;
     match shared.open_applicant(application.id, &applicant) {
         Ok(applicant) => {
@@ -109,7 +114,12 @@ async fn start(shared: &Arc<Shared>, committer: &Committer, claimed: Claimed, pl
 }
 
 /// Without the applicant's data no stage can run; an operator must find out why the record does not open.
-async fn unreadable(committer: &Committer, application: crate::domain::ids::ApplicationId, job: &Job, error: &crate::secrets::SealError) {
+async fn unreadable(
+    committer: &Committer,
+    application: crate::domain::ids::ApplicationId,
+    job: &Job,
+    error: &crate::secrets::SealError,
+) {
     tracing::error!(application.id = %application, error = %error, "the applicant's record does not open");
     let decision = Decision::Stall(Failure::new("applicant_unreadable", error.to_string()));
     let cause = Cause::Ran { slot: job.slot, fence: job.fence, decision };

@@ -132,9 +132,21 @@ async fn commit_loop(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submis
     let limit = shared.settings.commit_batch.max(1);
     loop {
         let mut batch = Vec::with_capacity(limit);
-        // While one loop waits for its commit the others collect: batches grow with the load by themselves.
-        if queue.lock().await.recv_many(&mut batch, limit).await == 0 {
-            return;
+        {
+            // While one loop waits for its commit the others collect: batches grow with the load by themselves.
+            let mut queue = queue.lock().await;
+            if queue.recv_many(&mut batch, limit).await == 0 {
+                return;
+            }
+            // Under load a moment's patience makes few large commits of many small ones; an idle process never waits.
+            if batch.len() < limit && shared.ledger.len() > 4 * batch.len() {
+                tokio::time::sleep(shared.settings.linger).await;
+                while batch.len() < limit
+                    && let Ok(more) = queue.try_recv()
+                {
+                    batch.push(more);
+                }
+            }
         }
         commit_batch(&shared, batch).await;
     }
@@ -176,7 +188,11 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
                 return None;
             }
             Err(error) if error.is_transient() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, batch.size = batch.len(), "commit will be tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    batch.size = batch.len(),
+                    "commit will be tried again"
+                );
                 drop(planner);
                 batch = turn_away_impatient(batch);
                 if batch.is_empty() {
@@ -204,5 +220,10 @@ fn turn_away_impatient(batch: Vec<Submission>) -> Vec<Submission> {
 
 fn log_refused(error: &StoreError, items: &[Item]) {
     let first = items.first().map(|item| item.application.to_string());
-    tracing::error!(error = error as &dyn std::error::Error, batch.size = items.len(), application.first = first, "commit was refused");
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        batch.size = items.len(),
+        application.first = first,
+        "commit was refused"
+    );
 }

@@ -61,6 +61,7 @@ impl Site {
             poll: second,
             commit_batch: 200,
             committers: 1,
+            linger: Duration::from_millis(2),
             drain: second,
             timing: Timing { retry_scale: 1.0, review_lease: 300 * second },
         };

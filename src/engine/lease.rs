@@ -32,7 +32,12 @@ pub struct Identity {
 }
 
 /// Renews the lease until `stop`; `failed_at` is set to the moment of the last failure.
-pub async fn lease_loop(shared: Arc<Shared>, identity: Identity, stop: CancellationToken, failed_at: Arc<Mutex<Option<Instant>>>) {
+pub async fn lease_loop(
+    shared: Arc<Shared>,
+    identity: Identity,
+    stop: CancellationToken,
+    failed_at: Arc<Mutex<Option<Instant>>>,
+) {
     let started_at = shared.clock.now();
     let mut orphans = HashSet::new();
     let mut backoff = Backoff::new();

@@ -166,7 +166,13 @@ impl<'a> BatchPlanner<'a> {
         for next in self.continuations.drain(..) {
             if let Some(snapshot) = self.after.get(&next.application) {
                 let ledger = Arc::clone(&shared.ledger);
-                shared.dispatcher.send(Run::new(snapshot.application.clone(), next.job, next.applicant, next.place, ledger));
+                shared.dispatcher.send(Run::new(
+                    snapshot.application.clone(),
+                    next.job,
+                    next.applicant,
+                    next.place,
+                    ledger,
+                ));
             }
         }
         for change in self.changes.drain(..) {

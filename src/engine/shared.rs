@@ -44,6 +44,8 @@ pub struct Settings {
     pub commit_batch: usize,
     /// Commits side by side.
     pub committers: usize,
+    /// The longest that a small batch waits for more, while more runs are under way than it holds.
+    pub linger: Duration,
     /// How long running stages may go on after SIGTERM.
     pub drain: Duration,
     /// Times that planning needs.

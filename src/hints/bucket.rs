@@ -18,8 +18,7 @@ struct Bucket {
 impl Bucket {
     fn refill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.tokens =
-            (self.tokens + elapsed * self.limit.per_second()).min(f64::from(self.limit.burst()));
+        self.tokens = (self.tokens + elapsed * self.limit.per_second()).min(f64::from(self.limit.burst()));
         self.at = now;
     }
 }
@@ -30,13 +29,7 @@ pub(super) struct Buckets(Mutex<HashMap<String, Bucket>>);
 
 impl Buckets {
     /// Takes tokens, or says how long until they are there.
-    pub(super) fn take(
-        &self,
-        name: &str,
-        limit: RateLimit,
-        cost: u32,
-        now: Instant,
-    ) -> Result<(), Duration> {
+    pub(super) fn take(&self, name: &str, limit: RateLimit, cost: u32, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > TIDY_ABOVE && !buckets.contains_key(name) {
             buckets.retain(|_, bucket| {
@@ -57,10 +50,7 @@ impl Buckets {
             return Ok(());
         }
         // One microsecond more than computed, so that rounding never wakes a caller just too early.
-        Err(
-            Duration::from_secs_f64((cost - bucket.tokens) / limit.per_second())
-                + Duration::from_micros(1),
-        )
+        Err(Duration::from_secs_f64((cost - bucket.tokens) / limit.per_second()) + Duration::from_micros(1))
     }
 }
 
@@ -76,16 +66,9 @@ mod tests {
             assert_eq!(buckets.take("a", limit, 1, now), Ok(()));
         }
         let wait = buckets.take("a", limit, 1, now).unwrap_err();
-        assert!(
-            wait > Duration::from_millis(99) && wait < Duration::from_millis(101),
-            "{wait:?}"
-        );
+        assert!(wait > Duration::from_millis(99) && wait < Duration::from_millis(101), "{wait:?}");
         assert_eq!(buckets.take("b", limit, 3, now), Ok(()), "names are apart");
-        assert_eq!(
-            buckets.take("a", limit, 1, now + wait),
-            Ok(()),
-            "the wait is long enough"
-        );
+        assert_eq!(buckets.take("a", limit, 1, now + wait), Ok(()), "the wait is long enough");
         assert!(buckets.take("a", limit, 1, now + wait).is_err());
     }
 
@@ -101,9 +84,7 @@ mod tests {
     fn a_clock_that_stands_still_or_goes_back_gives_nothing() {
         let (buckets, now) = (Buckets::default(), Instant::now());
         let limit = RateLimit::new(1.0, 1).unwrap();
-        buckets
-            .take("a", limit, 1, now + Duration::from_secs(5))
-            .unwrap();
+        buckets.take("a", limit, 1, now + Duration::from_secs(5)).unwrap();
         assert!(buckets.take("a", limit, 1, now).is_err());
     }
 
@@ -118,9 +99,6 @@ mod tests {
         buckets.take("0", limit, 2, later).unwrap();
         buckets.take("new", limit, 1, later).unwrap();
         assert_eq!(buckets.0.lock().unwrap().len(), 2);
-        assert!(
-            buckets.take("0", limit, 1, later).is_err(),
-            "a spent bucket is kept"
-        );
+        assert!(buckets.take("0", limit, 1, later).is_err(), "a spent bucket is kept");
     }
 }

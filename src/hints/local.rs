@@ -22,12 +22,7 @@ impl Local {
         let outbox = Arc::<Outbox>::default();
         let subscribers = Subscribers::new();
         let sender = tokio::spawn(send(outbox.clone(), subscribers.clone()));
-        Self {
-            outbox,
-            subscribers,
-            buckets: Buckets::default(),
-            _sender: AbortOnDropHandle::new(sender),
-        }
+        Self { outbox, subscribers, buckets: Buckets::default(), _sender: AbortOnDropHandle::new(sender) }
     }
 }
 
@@ -76,11 +71,7 @@ mod tests {
         assert_eq!(wakes.next().await, Some(Wake::Topic("eligibility".into())));
         assert_eq!(wakes.next().await, Some(Wake::Topic("generation".into())));
         hints.publish("notification");
-        assert_eq!(
-            wakes.next().await,
-            Some(Wake::Topic("notification".into())),
-            "nothing was left over"
-        );
+        assert_eq!(wakes.next().await, Some(Wake::Topic("notification".into())), "nothing was left over");
     }
 
     #[tokio::test]

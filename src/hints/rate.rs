@@ -9,9 +9,7 @@ pub struct RateLimit {
 
 /// A rate that is not a positive number, or a burst of nothing.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error(
-    "a rate limit needs a rate above zero and a burst of at least one: `{per_second}` a second, burst `{burst}`"
-)]
+#[error("a rate limit needs a rate above zero and a burst of at least one: `{per_second}` a second, burst `{burst}`")]
 pub struct InvalidRateLimit {
     /// The rate that was given.
     pub per_second: f64,
@@ -26,10 +24,7 @@ impl RateLimit {
     /// [`InvalidRateLimit`] unless `0.0001 <= per_second <= 1_000_000` and `burst >= 1`.
     pub fn new(per_second: f64, burst: u32) -> Result<Self, InvalidRateLimit> {
         match NonZeroU32::new(burst) {
-            Some(size) if (0.0001..=1_000_000.0).contains(&per_second) => Ok(Self {
-                per_second,
-                burst: size,
-            }),
+            Some(size) if (0.0001..=1_000_000.0).contains(&per_second) => Ok(Self { per_second, burst: size }),
             _ => Err(InvalidRateLimit { per_second, burst }),
         }
     }
@@ -51,14 +46,7 @@ mod tests {
 
     #[test]
     fn refuses_what_would_never_or_always_pass() {
-        for (rate, burst) in [
-            (0.0, 1),
-            (-1.0, 1),
-            (f64::NAN, 1),
-            (f64::INFINITY, 1),
-            (1.0, 0),
-            (2e6, 1),
-        ] {
+        for (rate, burst) in [(0.0, 1), (-1.0, 1), (f64::NAN, 1), (f64::INFINITY, 1), (1.0, 0), (2e6, 1)] {
             assert!(RateLimit::new(rate, burst).is_err(), "{rate} {burst}");
         }
         assert!(RateLimit::new(0.1, 1).is_ok());

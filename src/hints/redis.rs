@@ -82,10 +82,7 @@ impl Redis {
 
     /// Whether Redis answers now. For the operator's check; nothing depends on it.
     pub async fn ping(&self) -> bool {
-        self.link
-            .run(async |mut redis| ::redis::cmd("PING").query_async::<String>(&mut redis).await)
-            .await
-            .is_some()
+        self.link.run(async |mut redis| ::redis::cmd("PING").query_async::<String>(&mut redis).await).await.is_some()
     }
 }
 
@@ -136,22 +133,11 @@ struct LinkState {
 
 impl Link {
     const fn new(client: Client, within: Duration) -> Self {
-        Self {
-            client,
-            within,
-            state: Mutex::new(LinkState {
-                manager: None,
-                generation: 0,
-                resting_until: None,
-            }),
-        }
+        Self { client, within, state: Mutex::new(LinkState { manager: None, generation: 0, resting_until: None }) }
     }
 
     /// The command's answer; `None` when Redis cannot be asked, within the time limit.
-    async fn run<T>(
-        &self,
-        command: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
-    ) -> Option<T> {
+    async fn run<T>(&self, command: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>) -> Option<T> {
         let (generation, manager) = self.connection()?;
         let error = match timeout(self.within, command(manager)).await {
             Ok(Ok(value)) => return Some(value),
@@ -164,10 +150,7 @@ impl Link {
 
     fn connection(&self) -> Option<(u64, ConnectionManager)> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state
-            .resting_until
-            .is_some_and(|until| Instant::now() < until)
-        {
+        if state.resting_until.is_some_and(|until| Instant::now() < until) {
             return None;
         }
         if state.manager.is_none() {
@@ -175,8 +158,7 @@ impl Link {
                 .set_number_of_retries(0)
                 .set_connection_timeout(Some(self.within))
                 .set_response_timeout(Some(self.within));
-            state.manager =
-                ConnectionManager::new_lazy_with_config(self.client.clone(), config).ok();
+            state.manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config).ok();
             state.generation += 1;
         }
         Some((state.generation, state.manager.clone()?))
@@ -187,10 +169,7 @@ impl Link {
         if state.generation == generation && state.manager.take().is_some() {
             state.resting_until = Some(Instant::now() + REST);
             drop(state);
-            tracing::warn!(
-                error,
-                "redis cannot be asked; limits are kept by this process alone"
-            );
+            tracing::warn!(error, "redis cannot be asked; limits are kept by this process alone");
         }
     }
 }
@@ -201,13 +180,9 @@ async fn publish(outbox: Arc<Outbox>, link: Arc<Link>, node: String) {
         let topics = outbox.take().await;
         let mut messages = ::redis::pipe();
         for topic in &topics {
-            messages
-                .publish(CHANNEL, format!("{node} {topic}"))
-                .ignore();
+            messages.publish(CHANNEL, format!("{node} {topic}")).ignore();
         }
-        let _dropped_without_redis = link
-            .run(async |mut redis| messages.query_async::<()>(&mut redis).await)
-            .await;
+        let _dropped_without_redis = link.run(async |mut redis| messages.query_async::<()>(&mut redis).await).await;
         tokio::time::sleep(COALESCE).await;
     }
 }
@@ -240,8 +215,7 @@ async fn hear(client: &Client, subscribers: &Subscribers, node: &str) -> RedisRe
     };
     // What was published while nobody listened is lost, so everybody looks once.
     subscribers.tell(Wake::All);
-    let mut heartbeat =
-        tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
     loop {
         tokio::select! {
             message = messages.next() => {

@@ -74,8 +74,7 @@ impl Outbox {
     /// Waits until there is something and takes all of it.
     pub(super) async fn take(&self) -> BTreeSet<Arc<str>> {
         loop {
-            let topics =
-                std::mem::take(&mut *self.topics.lock().unwrap_or_else(PoisonError::into_inner));
+            let topics = std::mem::take(&mut *self.topics.lock().unwrap_or_else(PoisonError::into_inner));
             if !topics.is_empty() {
                 return topics;
             }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        application::{Application, Photo},
         applicant::PersonName,
+        application::{Application, Photo},
         decision::{LicenceFacts, NewLicence, SealedRecord},
         identity::DocumentNumber,
         ids::{ApplicationId, LicenceId},

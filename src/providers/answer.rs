@@ -154,11 +154,7 @@ impl From<RawFaceAnswer> for FaceAnswer {
             Some(serde_json::Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };
-        Self {
-            state: raw.state.parse().unwrap_or(FaceState::Manual),
-            sub_code,
-            score: raw.score,
-        }
+        Self { state: raw.state.parse().unwrap_or(FaceState::Manual), sub_code, score: raw.score }
     }
 }
 
@@ -195,21 +191,10 @@ pub(super) struct RawSmsReport {
 impl From<RawSmsReport> for SmsReport {
     fn from(raw: RawSmsReport) -> Self {
         if !raw.found {
-            return Self {
-                found: false,
-                message_id: None,
-                state: None,
-            };
+            return Self { found: false, message_id: None, state: None };
         }
-        let state = raw
-            .state
-            .and_then(|state| state.parse().ok())
-            .unwrap_or(SmsState::Accepted);
-        Self {
-            found: true,
-            message_id: raw.message_id,
-            state: Some(state),
-        }
+        let state = raw.state.and_then(|state| state.parse().ok()).unwrap_or(SmsState::Accepted);
+        Self { found: true, message_id: raw.message_id, state: Some(state) }
     }
 }
 

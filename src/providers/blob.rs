@@ -45,25 +45,14 @@ impl BlobStore {
         match url.scheme() {
             "file" => {
                 let folder = url.to_file_path().map_err(|()| BlobError::Url)?;
-                std::fs::create_dir_all(&folder).map_err(|source| BlobError::Folder {
-                    folder: folder.display().to_string(),
-                    source,
-                })?;
+                std::fs::create_dir_all(&folder)
+                    .map_err(|source| BlobError::Folder { folder: folder.display().to_string(), source })?;
                 // What was acknowledged must survive a power cut.
-                Ok(Self(Arc::new(
-                    LocalFileSystem::new_with_prefix(folder)?.with_fsync(true),
-                )))
+                Ok(Self(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))))
             }
             "s3" => {
-                let bucket = url
-                    .host_str()
-                    .filter(|_| matches!(url.path(), "" | "/"))
-                    .ok_or(BlobError::Url)?;
-                Ok(Self(Arc::new(
-                    AmazonS3Builder::from_env()
-                        .with_bucket_name(bucket)
-                        .build()?,
-                )))
+                let bucket = url.host_str().filter(|_| matches!(url.path(), "" | "/")).ok_or(BlobError::Url)?;
+                Ok(Self(Arc::new(AmazonS3Builder::from_env().with_bucket_name(bucket).build()?)))
             }
             _ => Err(BlobError::Url),
         }
@@ -104,10 +93,7 @@ impl BlobStore {
 
 fn path(key: &str) -> Result<Path, BlobError> {
     let safe = !key.is_empty() && !key.starts_with('/') && !key.ends_with('/');
-    Path::parse(key)
-        .ok()
-        .filter(|_| safe)
-        .ok_or_else(|| BlobError::Key(key.to_owned()))
+    Path::parse(key).ok().filter(|_| safe).ok_or_else(|| BlobError::Key(key.to_owned()))
 }
 
 #[cfg(test)]
@@ -118,9 +104,7 @@ mod tests {
 
     impl Folder {
         fn new() -> Self {
-            Self(
-                std::env::temp_dir().join(format!("greenlane blobs 照片 {}", uuid::Uuid::new_v4())),
-            )
+            Self(std::env::temp_dir().join(format!("greenlane blobs 照片 {}", uuid::Uuid::new_v4())))
         }
 
         fn store(&self) -> BlobStore {
@@ -154,47 +138,17 @@ mod tests {
     async fn keys_cannot_leave_the_store() {
         let folder = Folder::new();
         let store = folder.store();
-        for key in [
-            "",
-            "/",
-            "/etc/passwd",
-            "../x",
-            "a/../../x",
-            "a//b",
-            "a/",
-            ".",
-        ] {
-            assert!(
-                matches!(store.put(key, vec![1]).await, Err(BlobError::Key(_))),
-                "{key}"
-            );
-            assert!(
-                matches!(store.get(key).await, Err(BlobError::Key(_))),
-                "{key}"
-            );
-            assert!(
-                matches!(store.delete(key).await, Err(BlobError::Key(_))),
-                "{key}"
-            );
+        for key in ["", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "."] {
+            assert!(matches!(store.put(key, vec![1]).await, Err(BlobError::Key(_))), "{key}");
+            assert!(matches!(store.get(key).await, Err(BlobError::Key(_))), "{key}");
+            assert!(matches!(store.delete(key).await, Err(BlobError::Key(_))), "{key}");
         }
     }
 
     #[test]
     fn urls() {
-        for url in [
-            "http://x/",
-            "file://host/share",
-            "s3:///",
-            "s3://bucket/folder",
-            "memory:///",
-        ] {
-            assert!(
-                matches!(
-                    BlobStore::open(&Url::parse(url).unwrap()),
-                    Err(BlobError::Url)
-                ),
-                "{url}"
-            );
+        for url in ["http://x/", "file://host/share", "s3:///", "s3://bucket/folder", "memory:///"] {
+            assert!(matches!(BlobStore::open(&Url::parse(url).unwrap()), Err(BlobError::Url)), "{url}");
         }
         assert!(BlobStore::open(&Url::parse("s3://bucket").unwrap()).is_ok());
         let file = Folder::new();

@@ -102,16 +102,8 @@ struct Open {
 impl Breaker {
     /// A closed breaker.
     pub fn new(settings: BreakerSettings) -> Self {
-        let inner = Inner {
-            calls: VecDeque::new(),
-            failed: 0,
-            open: None,
-            generation: 0,
-        };
-        Self {
-            settings,
-            inner: Mutex::new(inner),
-        }
+        let inner = Inner { calls: VecDeque::new(), failed: 0, open: None, generation: 0 };
+        Self { settings, inner: Mutex::new(inner) }
     }
 
     /// Lets one call pass.
@@ -129,11 +121,7 @@ impl Breaker {
             }
             open.probing = true;
         }
-        Ok(Pass {
-            breaker: self,
-            generation: inner.generation,
-            counted: false,
-        })
+        Ok(Pass { breaker: self, generation: inner.generation, counted: false })
     }
 
     /// The state and since when it is not closed.
@@ -164,8 +152,7 @@ impl Breaker {
             None => {
                 inner.record(failed, self.settings.window, now);
                 let tripped = inner.calls.len() >= self.settings.min_calls.max(1)
-                    && inner.failed as f64
-                        >= self.settings.failure_ratio * inner.calls.len() as f64;
+                    && inner.failed as f64 >= self.settings.failure_ratio * inner.calls.len() as f64;
                 if verdict == Verdict::Alarm || (failed && tripped) {
                     inner.open(self.settings.open_for, wall, now);
                 }
@@ -189,12 +176,7 @@ impl Inner {
 
     fn open(&mut self, length: Duration, since: DateTime<Utc>, now: Instant) {
         self.forget();
-        self.open = Some(Open {
-            since,
-            until: now + length,
-            length,
-            probing: false,
-        });
+        self.open = Some(Open { since, until: now + length, length, probing: false });
     }
 
     fn close(&mut self) {
@@ -266,11 +248,7 @@ impl Breakers {
         let now = Instant::now();
         let report = |&provider| {
             let (state, opened_at) = self.of(provider).state(now);
-            BreakerReport {
-                provider,
-                state,
-                opened_at,
-            }
+            BreakerReport { provider, state, opened_at }
         };
         Provider::ALL.iter().map(report).collect()
     }

@@ -10,9 +10,7 @@ use chrono::Utc;
 
 use super::answer::{FaceAnswer, RegistryAnswer, SmsReport};
 use super::breaker::{Breakers, Verdict};
-use super::ports::{
-    CallError, DocumentRef, Face, FaceQuery, Push, PushNotification, Registry, Sms, SmsMessage,
-};
+use super::ports::{CallError, DocumentRef, Face, FaceQuery, Push, PushNotification, Registry, Sms, SmsMessage};
 use crate::domain::application::WaitReason;
 use crate::domain::provider_error::{ErrorClass, Provider};
 use crate::hints::{RateLimit, SharedHints};
@@ -41,35 +39,23 @@ impl<P: ?Sized> Guarded<P> {
         limit: Option<RateLimit>,
         hints: SharedHints,
     ) -> Self {
-        Self {
-            port,
-            provider,
-            breakers,
-            limit,
-            hints,
-        }
+        Self { port, provider, breakers, limit, hints }
     }
 
-    async fn call<T>(
-        &self,
-        call: impl Future<Output = Result<T, CallError>>,
-    ) -> Result<T, CallError> {
+    async fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         let breaker = self.breakers.of(self.provider);
-        let pass = breaker
-            .admit(Instant::now())
-            .map_err(|wait| {
-                metrics::counter!(PROVIDER_CALLS, "provider" => self.provider.as_str(), "result" => "circuit_open").increment(1);
-                blocked(WaitReason::CircuitOpen, wait)
-            })?;
+        let pass = breaker.admit(Instant::now()).map_err(|wait| {
+            metrics::counter!(PROVIDER_CALLS, "provider" => self.provider.as_str(), "result" => "circuit_open")
+                .increment(1);
+            blocked(WaitReason::CircuitOpen, wait)
+        })?;
         self.take_token().await?;
         let started = Instant::now();
         let result = call.await;
         self.note(&result, started);
         let verdict = match &result {
             Ok(_) => Some(Verdict::Healthy),
-            Err(CallError::Failed(error)) if error.class == ErrorClass::ConfigAlarm => {
-                Some(Verdict::Alarm)
-            }
+            Err(CallError::Failed(error)) if error.class == ErrorClass::ConfigAlarm => Some(Verdict::Alarm),
             Err(CallError::Failed(error)) if error.is_outage() => Some(Verdict::Outage),
             Err(CallError::Failed(_)) => Some(Verdict::Healthy),
             Err(CallError::Blocked { .. }) => None,
@@ -109,43 +95,24 @@ impl<P: ?Sized> Guarded<P> {
 
 /// Spreads those who wait for the same moment, so that they do not all come back in it.
 fn blocked(reason: WaitReason, wait: Duration) -> CallError {
-    CallError::Blocked {
-        reason,
-        wait: wait
-            .max(SHORTEST_WAIT)
-            .mul_f64(rand::random_range(1.0..1.5)),
-    }
+    CallError::Blocked { reason, wait: wait.max(SHORTEST_WAIT).mul_f64(rand::random_range(1.0..1.5)) }
 }
 
 #[async_trait]
 impl<P: Registry + ?Sized> Registry for Guarded<P> {
-    async fn query_licence(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<RegistryAnswer, CallError> {
-        self.call(self.port.query_licence(document, request_id))
-            .await
+    async fn query_licence(&self, document: DocumentRef<'_>, request_id: &str) -> Result<RegistryAnswer, CallError> {
+        self.call(self.port.query_licence(document, request_id)).await
     }
 
-    async fn query_photo(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<Option<Vec<u8>>, CallError> {
+    async fn query_photo(&self, document: DocumentRef<'_>, request_id: &str) -> Result<Option<Vec<u8>>, CallError> {
         self.call(self.port.query_photo(document, request_id)).await
     }
 }
 
 #[async_trait]
 impl<P: Face + ?Sized> Face for Guarded<P> {
-    async fn query_verification(
-        &self,
-        query: FaceQuery<'_>,
-        request_id: &str,
-    ) -> Result<FaceAnswer, CallError> {
-        self.call(self.port.query_verification(query, request_id))
-            .await
+    async fn query_verification(&self, query: FaceQuery<'_>, request_id: &str) -> Result<FaceAnswer, CallError> {
+        self.call(self.port.query_verification(query, request_id)).await
     }
 }
 
@@ -162,11 +129,7 @@ impl<P: Sms + ?Sized> Sms for Guarded<P> {
 
 #[async_trait]
 impl<P: Push + ?Sized> Push for Guarded<P> {
-    async fn send(
-        &self,
-        notification: PushNotification<'_>,
-        request_id: &str,
-    ) -> Result<String, CallError> {
+    async fn send(&self, notification: PushNotification<'_>, request_id: &str) -> Result<String, CallError> {
         self.call(self.port.send(notification, request_id)).await
     }
 }

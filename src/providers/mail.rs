@@ -54,13 +54,7 @@ pub trait Mailer: Send + Sync {
     ///
     /// # Errors
     /// [`MailError`]. Nothing is tried again.
-    async fn send(
-        &self,
-        subject: &str,
-        body: &str,
-        to: &[Mailbox],
-        from: &Mailbox,
-    ) -> Result<(), MailError>;
+    async fn send(&self, subject: &str, body: &str, to: &[Mailbox], from: &Mailbox) -> Result<(), MailError>;
 }
 
 /// The mailer of the settings. Nothing is connected yet.
@@ -77,10 +71,8 @@ pub fn mailer(settings: &Settings) -> Result<Box<dyn Mailer>, MailError> {
             Ok(Box::new(Smtp(transport)))
         }
         Settings::Folder(folder) => {
-            std::fs::create_dir_all(folder).map_err(|source| MailError::Folder {
-                folder: folder.display().to_string(),
-                source,
-            })?;
+            std::fs::create_dir_all(folder)
+                .map_err(|source| MailError::Folder { folder: folder.display().to_string(), source })?;
             Ok(Box::new(Folder(AsyncFileTransport::new(folder))))
         }
     }
@@ -91,13 +83,7 @@ struct Folder(AsyncFileTransport<Tokio1Executor>);
 
 #[async_trait]
 impl Mailer for Smtp {
-    async fn send(
-        &self,
-        subject: &str,
-        body: &str,
-        to: &[Mailbox],
-        from: &Mailbox,
-    ) -> Result<(), MailError> {
+    async fn send(&self, subject: &str, body: &str, to: &[Mailbox], from: &Mailbox) -> Result<(), MailError> {
         self.0.send(message(subject, body, to, from)?).await?;
         Ok(())
     }
@@ -105,35 +91,17 @@ impl Mailer for Smtp {
 
 #[async_trait]
 impl Mailer for Folder {
-    async fn send(
-        &self,
-        subject: &str,
-        body: &str,
-        to: &[Mailbox],
-        from: &Mailbox,
-    ) -> Result<(), MailError> {
+    async fn send(&self, subject: &str, body: &str, to: &[Mailbox], from: &Mailbox) -> Result<(), MailError> {
         self.0.send(message(subject, body, to, from)?).await?;
         Ok(())
     }
 }
 
-fn message(
-    subject: &str,
-    body: &str,
-    to: &[Mailbox],
-    from: &Mailbox,
-) -> Result<Message, MailError> {
+fn message(subject: &str, body: &str, to: &[Mailbox], from: &Mailbox) -> Result<Message, MailError> {
     // A line break in a subject would begin another header.
     let subject = subject.replace(|c: char| c.is_control(), " ");
-    let builder = Message::builder()
-        .from(from.clone())
-        .subject(subject)
-        .header(ContentType::TEXT_PLAIN);
-    Ok(to
-        .iter()
-        .cloned()
-        .fold(builder, lettre::message::MessageBuilder::to)
-        .body(body.to_owned())?)
+    let builder = Message::builder().from(from.clone()).subject(subject).header(ContentType::TEXT_PLAIN);
+    Ok(to.iter().cloned().fold(builder, lettre::message::MessageBuilder::to).body(body.to_owned())?)
 }
 
 #[cfg(test)]
@@ -149,52 +117,27 @@ mod tests {
     }
 
     fn free_port() -> u16 {
-        std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port()
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
     }
 
     async fn send(mailer: &dyn Mailer, to: &[Mailbox]) -> Result<(), MailError> {
         let from = address("Greenlane <greenlane@example.org>");
-        mailer
-            .send(
-                "照片审核: 3 overdue\r\nBcc: x@example.org",
-                "The oldest is due.\n.\n到期",
-                to,
-                &from,
-            )
-            .await
+        mailer.send("照片审核: 3 overdue\r\nBcc: x@example.org", "The oldest is due.\n.\n到期", to, &from).await
     }
 
     #[tokio::test]
     async fn reaches_a_real_server() {
         let port = free_port();
         let mut server = mailcrab::development_mail_server([127, 0, 0, 1], port).await;
-        while tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .is_err()
-        {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             tokio::task::yield_now().await;
         }
-        let to = [
-            address("Ops <ops@example.org>"),
-            address("duty@example.org"),
-        ];
-        send(&*smtp(format!("smtp://127.0.0.1:{port}")), &to)
-            .await
-            .unwrap();
+        let to = [address("Ops <ops@example.org>"), address("duty@example.org")];
+        send(&*smtp(format!("smtp://127.0.0.1:{port}")), &to).await.unwrap();
         let mail = serde_json::to_value(server.rx.recv().await.unwrap()).unwrap();
         server.token.cancel();
-        assert_eq!(
-            mail["subject"], "照片审核: 3 overdue  Bcc: x@example.org",
-            "one header only"
-        );
-        assert_eq!(
-            mail["envelope_recipients"],
-            serde_json::json!(["ops@example.org", "duty@example.org"])
-        );
+        assert_eq!(mail["subject"], "照片审核: 3 overdue  Bcc: x@example.org", "one header only");
+        assert_eq!(mail["envelope_recipients"], serde_json::json!(["ops@example.org", "duty@example.org"]));
         let text = mail["text"].as_str().unwrap().replace("\r\n", "\n");
         assert!(text.contains("The oldest is due.\n.\n到期"), "{text}");
     }
@@ -202,10 +145,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_is_not_there_is_an_error() {
         let mailer = smtp(format!("smtp://127.0.0.1:{}", free_port()));
-        assert!(matches!(
-            send(&*mailer, &[address("ops@example.org")]).await,
-            Err(MailError::Smtp(_))
-        ));
+        assert!(matches!(send(&*mailer, &[address("ops@example.org")]).await, Err(MailError::Smtp(_))));
     }
 
     #[tokio::test]
@@ -213,21 +153,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("greenlane-mail-{}", uuid::Uuid::new_v4()));
         let mailer = mailer(&Settings::Folder(folder.clone())).unwrap();
         send(&*mailer, &[address("ops@example.org")]).await.unwrap();
-        assert!(
-            matches!(send(&*mailer, &[]).await, Err(MailError::Message(_))),
-            "nobody to send it to"
-        );
-        let files: Vec<_> = std::fs::read_dir(&folder)
-            .unwrap()
-            .map(|file| file.unwrap().path())
-            .collect();
+        assert!(matches!(send(&*mailer, &[]).await, Err(MailError::Message(_))), "nobody to send it to");
+        let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].extension().unwrap(), "eml");
-        assert!(
-            std::fs::read_to_string(&files[0])
-                .unwrap()
-                .contains("To: ops@example.org")
-        );
+        assert!(std::fs::read_to_string(&files[0]).unwrap().contains("To: ops@example.org"));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -237,10 +167,7 @@ mod tests {
             let settings = Settings::Smtp(url.to_owned().into());
             assert!(!format!("{settings:?}").contains("secret"));
             let error = mailer(&settings).err().unwrap();
-            assert!(
-                matches!(error, MailError::Url) && !format!("{error}").contains("secret"),
-                "{url}"
-            );
+            assert!(matches!(error, MailError::Url) && !format!("{error}").contains("secret"), "{url}");
         }
     }
 }

@@ -16,10 +16,7 @@ mod ports;
 mod sample;
 pub mod simulator;
 
-pub use answer::{
-    FaceAnswer, FaceState, Licence, RegistryAnswer, RetainedPhoto, SmsReport, SmsState,
-};
+pub use answer::{FaceAnswer, FaceState, Licence, RegistryAnswer, RetainedPhoto, SmsReport, SmsState};
 pub use ports::{
-    CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms,
-    SmsMessage,
+    CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms, SmsMessage,
 };

@@ -51,9 +51,7 @@ pub struct DocumentRef<'a> {
 
 impl fmt::Debug for DocumentRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DocumentRef")
-            .field("document_type", &self.document_type)
-            .finish_non_exhaustive()
+        f.debug_struct("DocumentRef").field("document_type", &self.document_type).finish_non_exhaustive()
     }
 }
 
@@ -70,9 +68,7 @@ pub struct FaceQuery<'a> {
 
 impl fmt::Debug for FaceQuery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaceQuery")
-            .field("document", &self.document)
-            .finish_non_exhaustive()
+        f.debug_struct("FaceQuery").field("document", &self.document).finish_non_exhaustive()
     }
 }
 
@@ -115,9 +111,7 @@ pub struct PushNotification<'a> {
 
 impl fmt::Debug for PushNotification<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PushNotification")
-            .field("cid", &self.cid)
-            .finish_non_exhaustive()
+        f.debug_struct("PushNotification").field("cid", &self.cid).finish_non_exhaustive()
     }
 }
 
@@ -128,21 +122,13 @@ pub trait Registry: Send + Sync {
     ///
     /// # Errors
     /// [`CallError`].
-    async fn query_licence(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<RegistryAnswer, CallError>;
+    async fn query_licence(&self, document: DocumentRef<'_>, request_id: &str) -> Result<RegistryAnswer, CallError>;
 
     /// The retained photo (留存照片), a JPEG; `None` when there is none.
     ///
     /// # Errors
     /// [`CallError`].
-    async fn query_photo(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<Option<Vec<u8>>, CallError>;
+    async fn query_photo(&self, document: DocumentRef<'_>, request_id: &str) -> Result<Option<Vec<u8>>, CallError>;
 }
 
 /// Face verification (实人认证). Questions only: asking again is harmless.
@@ -152,11 +138,7 @@ pub trait Face: Send + Sync {
     ///
     /// # Errors
     /// [`CallError`].
-    async fn query_verification(
-        &self,
-        query: FaceQuery<'_>,
-        request_id: &str,
-    ) -> Result<FaceAnswer, CallError>;
+    async fn query_verification(&self, query: FaceQuery<'_>, request_id: &str) -> Result<FaceAnswer, CallError>;
 }
 
 /// The SMS gateway. Sending twice sends two messages: after an error of the class `reconcile_first` ask with [`Sms::query`] first.
@@ -182,9 +164,5 @@ pub trait Push: Send + Sync {
     ///
     /// # Errors
     /// [`CallError`].
-    async fn send(
-        &self,
-        notification: PushNotification<'_>,
-        request_id: &str,
-    ) -> Result<String, CallError>;
+    async fn send(&self, notification: PushNotification<'_>, request_id: &str) -> Result<String, CallError>;
 }

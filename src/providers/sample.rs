@@ -16,9 +16,7 @@ pub(super) fn file_number(document_number: &str) -> String {
             c => c.is_ascii_digit().then_some(c),
         })
         .collect();
-    let tail = digits
-        .get(digits.len().saturating_sub(6)..)
-        .unwrap_or_default();
+    let tail = digits.get(digits.len().saturating_sub(6)..).unwrap_or_default();
     format!("150300{tail:0>6}")
 }
 
@@ -29,12 +27,7 @@ pub(super) fn photo() -> &'static [u8] {
     static PHOTO: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let white = vec![0xff; (WIDTH * HEIGHT * 3) as usize];
         let mut jpeg = Vec::new();
-        match JpegEncoder::new_with_quality(&mut jpeg, 85).encode(
-            &white,
-            WIDTH,
-            HEIGHT,
-            ExtendedColorType::Rgb8,
-        ) {
+        match JpegEncoder::new_with_quality(&mut jpeg, 85).encode(&white, WIDTH, HEIGHT, ExtendedColorType::Rgb8) {
             Ok(()) => jpeg,
             Err(_) => Vec::new(),
         }

@@ -52,7 +52,9 @@ impl Eligibility {
         let current = store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))?;
         if application.kind == Kind::Reissue {
             return match current {
-                Some(current) if same(&current.facts, now) => reject(OutcomeCode::Unchanged, "nothing changed since the issue"),
+                Some(current) if same(&current.facts, now) => {
+                    reject(OutcomeCode::Unchanged, "nothing changed since the issue")
+                }
                 None if application.photo.source == PhotoSource::Previous => {
                     reject(OutcomeCode::NotIssued, "there is no licence whose photo could be used again")
                 }
@@ -63,7 +65,8 @@ impl Eligibility {
             return reject(OutcomeCode::NotIssued, "no electronic licence is issued");
         }
         // Only approved changes count: those that ended in a new record.
-        let last = store.last_issued(&application.holder, Kind::PhotoChange).await.map_err(|error| interrupted(&error))?;
+        let last =
+            store.last_issued(&application.holder, Kind::PhotoChange).await.map_err(|error| interrupted(&error))?;
         match last {
             Some(last) if local_date(application.submitted_at) < six_months_after(local_date(last)) => {
                 reject(OutcomeCode::PhotoChangeTooSoon, "the last photo change is less than six months ago")
@@ -76,7 +79,9 @@ impl Eligibility {
 fn retained_photo(source: PhotoSource, licence: &Licence) -> Result<(), Decision> {
     let photo = licence.retained_photo;
     match source {
-        PhotoSource::Retained if !photo.available => reject(OutcomeCode::RetainedPhotoUnsuitable, "there is no retained photo"),
+        PhotoSource::Retained if !photo.available => {
+            reject(OutcomeCode::RetainedPhotoUnsuitable, "there is no retained photo")
+        }
         PhotoSource::Retained if !photo.suitable => {
             reject(OutcomeCode::RetainedPhotoUnsuitable, "the retained photo is not suitable")
         }
@@ -90,7 +95,9 @@ fn same(issued: &LicenceFacts, now: &LicenceFacts) -> bool {
         (Ok(issued), Ok(now)) => issued == now,
         _ => issued.classes == now.classes,
     };
-    classes && (issued.valid_from, issued.valid_until, &issued.authority) == (now.valid_from, now.valid_until, &now.authority)
+    classes
+        && (issued.valid_from, issued.valid_until, &issued.authority)
+            == (now.valid_from, now.valid_until, &now.authority)
 }
 
 fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {

@@ -45,7 +45,9 @@ impl Generation {
             return Ok(application.photo.clone());
         }
         let current = self.0.store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))?;
-        let gone = || Decision::Stall(Failure::new("previous_photo_missing", "the previous licence has no photo to use again"));
+        let gone = || {
+            Decision::Stall(Failure::new("previous_photo_missing", "the previous licence has no photo to use again"))
+        };
         let current = current.ok_or_else(gone)?;
         Record::open(&self.0.secrets, current.id, &current.sealed).map(|record| record.photo).map_err(|_| gone())
     }

@@ -64,7 +64,9 @@ fn unanswered(error: CallError, refused: impl FnOnce(ProviderError) -> Decision)
         CallError::Failed(error) => error,
     };
     match error.class {
-        ErrorClass::Retry | ErrorClass::ReconcileFirst => Decision::Retry { after: error.retry_after, error: failure(error) },
+        ErrorClass::Retry | ErrorClass::ReconcileFirst => {
+            Decision::Retry { after: error.retry_after, error: failure(error) }
+        }
         ErrorClass::HoldUntilWindow => Decision::Wait {
             until: Until::After(error.retry_after.unwrap_or(WINDOW)),
             reason: WaitReason::RateLimit,

@@ -35,7 +35,9 @@ pub(super) async fn eligible_licence(tools: &Tools, run: &Run) -> Result<Licence
         .await
         .map_err(|error| unanswered(error, |error| Decision::Stall(failure(error))))?;
     let licence = match answer.licence {
-        _ if !answer.found => return reject(OutcomeCode::LicenceNotFound, "the registry knows no licence of this document"),
+        _ if !answer.found => {
+            return reject(OutcomeCode::LicenceNotFound, "the registry knows no licence of this document");
+        }
         _ if !answer.filed => return reject(OutcomeCode::NotFiled, "the licence is not filed"),
         Some(licence) => licence,
         None => return reject(OutcomeCode::LicenceNotFound, "the registry gave no licence"),
@@ -54,7 +56,10 @@ pub(super) async fn eligible_licence(tools: &Tools, run: &Run) -> Result<Licence
         let letter = status.deciding_letter();
         return Err(Decision::Reject(Rejection {
             message_zh: status.apply_message_zh(),
-            ..Rejection::new(OutcomeCode::StatusNotEligible, format!("licence status `{letter}` ({})", letter.name_en()))
+            ..Rejection::new(
+                OutcomeCode::StatusNotEligible,
+                format!("licence status `{letter}` ({})", letter.name_en()),
+            )
         }));
     }
     Ok(licence)

@@ -8,8 +8,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     cli::{
-        key::issue,
         exit::Refused,
+        key::issue,
         serve::{Role, Server},
     },
     config::{Bind, Config},

@@ -28,8 +28,7 @@ fn the_shipped_years_have_the_published_number_of_working_days() {
         .map(|year| {
             let first = NaiveDate::from_ymd_opt(year, 1, 1).unwrap();
             let days = first.iter_days().take_while(|day| day.year() == year);
-            days.filter(|day| calendar.is_working_day(*day, None).unwrap())
-                .count()
+            days.filter(|day| calendar.is_working_day(*day, None).unwrap()).count()
         })
         .collect();
     assert_eq!(counted, [250, 249, 249, 251, 248, 248]);
@@ -53,10 +52,7 @@ fn every_day_has_its_reason() {
 fn a_year_without_data_is_never_guessed() {
     let calendar = built_in();
     for (day, year) in [("2020-12-31", 2020), ("2027-01-04", 2027)] {
-        assert_eq!(
-            calendar.is_working_day(date(day), None),
-            Err(CalendarMissing { year })
-        );
+        assert_eq!(calendar.is_working_day(date(day), None), Err(CalendarMissing { year }));
     }
     assert!(calendar.day(NaiveDate::MAX, None).is_err());
     assert!(calendar.day(NaiveDate::MIN, None).is_err());
@@ -80,19 +76,12 @@ fn a_region_overrides_the_nation_for_its_authorities() {
     assert_eq!(kind("2026-03-22", "宁A"), DayKind::RegionalHoliday);
     assert_eq!(kind("2026-03-20", "宁A"), DayKind::RegionalHoliday);
     assert_eq!(kind("2026-03-20", "蒙C"), DayKind::Weekday);
-    assert_eq!(
-        calendar.day(date("2026-03-20"), None).unwrap().why,
-        DayKind::Weekday
-    );
+    assert_eq!(calendar.day(date("2026-03-20"), None).unwrap().why, DayKind::Weekday);
 }
 
 #[test]
 fn wrong_files_are_refused_with_line_and_reason() {
-    let line_of = |text: &str| {
-        1 + BUILT_IN[..BUILT_IN.find(text).unwrap()]
-            .matches('\n')
-            .count()
-    };
+    let line_of = |text: &str| 1 + BUILT_IN[..BUILT_IN.find(text).unwrap()].matches('\n').count();
     for (from, to, wanted) in [
         ("2021-01-02", "2022-01-02", "is not in the year `2021`"),
         ("2021-01-02", "2021-01-01", "listed twice: `2021-01-01`"),
@@ -105,11 +94,7 @@ fn wrong_files_are_refused_with_line_and_reason() {
         ("2021-01-01, ", "", "元旦"),
         ("years.2021", "years.21", "not a year: `21`"),
         ("years.2021", "years.２０２１", ""),
-        (
-            "years.2023",
-            "years.2033",
-            "`2023` before `2024` is missing",
-        ),
+        ("years.2023", "years.2033", "`2023` before `2024` is missing"),
         ("cn-2026.1", " ", "`version` must be"),
         ("source =", "sauce =", "unknown field"),
     ] {
@@ -117,73 +102,33 @@ fn wrong_files_are_refused_with_line_and_reason() {
         assert!(error.reason.contains(wanted), "{from} -> {to}: {error:?}");
         assert!(error.line.is_some(), "{from} -> {to}: {error:?}");
     }
-    assert_eq!(
-        changed("2021-02-20", "2021-02-22").line,
-        Some(line_of("2021-02-20"))
-    );
+    assert_eq!(changed("2021-02-20", "2021-02-22").line, Some(line_of("2021-02-20")));
 }
 
 #[test]
 fn incomplete_lists_are_found() {
     let without_make_up = "make_up_workdays = [2026-01-04, 2026-02-14, 2026-02-28, 2026-05-09, 2026-09-20, 2026-10-10]";
-    assert!(
-        changed(without_make_up, "make_up_workdays = []")
-            .reason
-            .contains("242 working days")
-    );
+    assert!(changed(without_make_up, "make_up_workdays = []").reason.contains("242 working days"));
     let header = "version = \"1\"\nsource = \"test\"\n";
     let empty = format!("{header}[years.2026]\nholidays = []\nmake_up_workdays = []");
-    assert!(
-        Calendar::parse(&empty)
-            .unwrap_err()
-            .reason
-            .contains("2026-01-01")
-    );
-    let bare = format!(
-        "{header}[years.2026]\nholidays = [2026-01-01, 2026-05-01, 2026-10-01]\nmake_up_workdays = []"
-    );
+    assert!(Calendar::parse(&empty).unwrap_err().reason.contains("2026-01-01"));
+    let bare = format!("{header}[years.2026]\nholidays = [2026-01-01, 2026-05-01, 2026-10-01]\nmake_up_workdays = []");
     let error = Calendar::parse(&bare).unwrap_err();
-    assert_eq!(
-        (error.line, error.reason.contains("258 working days")),
-        (Some(3), true),
-        "{error:?}"
-    );
-    assert!(
-        Calendar::parse(&format!("{header}[years]"))
-            .unwrap_err()
-            .reason
-            .contains("no year")
-    );
+    assert_eq!((error.line, error.reason.contains("258 working days")), (Some(3), true), "{error:?}");
+    assert!(Calendar::parse(&format!("{header}[years]")).unwrap_err().reason.contains("no year"));
     assert!(Calendar::parse("").is_err());
     let (before, after) = BUILT_IN.split_once("[years.2023]").unwrap();
     let gap = format!("{before}{}", &after[after.find("[years.2024]").unwrap()..]);
-    assert!(
-        Calendar::parse(&gap)
-            .unwrap_err()
-            .reason
-            .contains("`2023` before `2024`")
-    );
+    assert!(Calendar::parse(&gap).unwrap_err().reason.contains("`2023` before `2024`"));
 }
 
 #[test]
 fn wrong_regions_are_refused() {
     for (lines, wanted) in [
-        (
-            "[regions.'宁']\nholidays = [2027-03-20]\nmake_up_workdays = []",
-            "no data for the year",
-        ),
-        (
-            "[regions.'宁']\nholidays = []\nmake_up_workdays = [2026-03-20]",
-            "is a Fri",
-        ),
-        (
-            "[regions.'宁 夏']\nholidays = []\nmake_up_workdays = []",
-            "issuing authority",
-        ),
-        (
-            "[regions.'宁']\nholidays = [2026-03-20, 2026-03-20]\nmake_up_workdays = []",
-            "listed twice",
-        ),
+        ("[regions.'宁']\nholidays = [2027-03-20]\nmake_up_workdays = []", "no data for the year"),
+        ("[regions.'宁']\nholidays = []\nmake_up_workdays = [2026-03-20]", "is a Fri"),
+        ("[regions.'宁 夏']\nholidays = []\nmake_up_workdays = []", "issuing authority"),
+        ("[regions.'宁']\nholidays = [2026-03-20, 2026-03-20]\nmake_up_workdays = []", "listed twice"),
         ("[regions.'宁']\nholidays = []", "make_up_workdays"),
     ] {
         let error = with_region(lines).unwrap_err();

@@ -30,63 +30,19 @@ const HOUR: u64 = 3_600;
 #[test]
 fn due_on_the_first_working_day_after_the_start() {
     for (start, wanted, why) in [
-        (
-            "2026-11-20T16:00:00",
-            Some("2026-11-23T17:00:00"),
-            "Friday afternoon",
-        ),
-        (
-            "2026-11-20T23:30:00",
-            Some("2026-11-23T17:00:00"),
-            "Friday night",
-        ),
-        (
-            "2026-11-21T10:00:00",
-            Some("2026-11-23T17:00:00"),
-            "ordinary Saturday",
-        ),
-        (
-            "2026-09-19T10:00:00",
-            Some("2026-09-20T17:00:00"),
-            "Saturday before a make-up Sunday",
-        ),
-        (
-            "2026-09-20T10:00:00",
-            Some("2026-09-21T17:00:00"),
-            "on a make-up Sunday",
-        ),
-        (
-            "2026-09-30T16:00:00",
-            Some("2026-10-08T17:00:00"),
-            "eve of National Day week",
-        ),
-        (
-            "2026-02-13T16:00:00",
-            Some("2026-02-14T17:00:00"),
-            "Friday before a make-up Saturday",
-        ),
-        (
-            "2026-02-14T09:30:00",
-            Some("2026-02-24T17:00:00"),
-            "make-up Saturday before the Spring Festival",
-        ),
-        (
-            "2026-02-17T08:00:00",
-            Some("2026-02-24T17:00:00"),
-            "inside Spring Festival",
-        ),
+        ("2026-11-20T16:00:00", Some("2026-11-23T17:00:00"), "Friday afternoon"),
+        ("2026-11-20T23:30:00", Some("2026-11-23T17:00:00"), "Friday night"),
+        ("2026-11-21T10:00:00", Some("2026-11-23T17:00:00"), "ordinary Saturday"),
+        ("2026-09-19T10:00:00", Some("2026-09-20T17:00:00"), "Saturday before a make-up Sunday"),
+        ("2026-09-20T10:00:00", Some("2026-09-21T17:00:00"), "on a make-up Sunday"),
+        ("2026-09-30T16:00:00", Some("2026-10-08T17:00:00"), "eve of National Day week"),
+        ("2026-02-13T16:00:00", Some("2026-02-14T17:00:00"), "Friday before a make-up Saturday"),
+        ("2026-02-14T09:30:00", Some("2026-02-24T17:00:00"), "make-up Saturday before the Spring Festival"),
+        ("2026-02-17T08:00:00", Some("2026-02-24T17:00:00"), "inside Spring Festival"),
         ("2026-12-31T10:00:00", None, "needs the 2027 calendar"),
         // The local date decides, not that of UTC.
-        (
-            "2026-11-19T00:30:00",
-            Some("2026-11-20T17:00:00"),
-            "just after local midnight",
-        ),
-        (
-            "2020-12-31T10:00:00",
-            Some("2021-01-04T17:00:00"),
-            "only the days after the start are looked up",
-        ),
+        ("2026-11-19T00:30:00", Some("2026-11-20T17:00:00"), "just after local midnight"),
+        ("2020-12-31T10:00:00", Some("2021-01-04T17:00:00"), "only the days after the start are looked up"),
     ] {
         let found = due(&cn(), &rule(1), local_at(start), None);
         match wanted {
@@ -99,11 +55,7 @@ fn due_on_the_first_working_day_after_the_start() {
 #[test]
 fn the_trace_explains_every_day() {
     let found = due(&cn(), &rule(2), local_at("2026-09-18T10:00:00"), None).unwrap();
-    let trace: Vec<_> = found
-        .trace
-        .iter()
-        .map(|day| (day.date.to_string(), day.working, day.why))
-        .collect();
+    let trace: Vec<_> = found.trace.iter().map(|day| (day.date.to_string(), day.working, day.why)).collect();
     assert_eq!(
         trace,
         [
@@ -124,25 +76,18 @@ fn a_promise_for_the_same_day_counts_it_while_the_office_is_open() {
         ("2026-11-20T17:00:00", "2026-11-23T17:00:00"),
         ("2026-11-21T10:00:00", "2026-11-23T17:00:00"),
     ] {
-        assert_eq!(
-            due(&cn(), &rule(0), local_at(start), None).unwrap().due_at,
-            local_at(wanted),
-            "{start}"
-        );
+        assert_eq!(due(&cn(), &rule(0), local_at(start), None).unwrap().due_at, local_at(wanted), "{start}");
     }
 }
 
 #[test]
 fn a_regional_holiday_moves_the_due_day_there_only() {
-    let text =
-        format!("{BUILT_IN}\n[regions.'宁']\nholidays = [2026-11-23]\nmake_up_workdays = []");
+    let text = format!("{BUILT_IN}\n[regions.'宁']\nholidays = [2026-11-23]\nmake_up_workdays = []");
     let calendar = Calendar::parse(&text).unwrap();
     let start = local_at("2026-11-20T16:00:00");
     let due_in = |authority: &str| {
         let authority = IssuingAuthority::parse(authority).unwrap();
-        due(&calendar, &rule(1), start, Some(&authority))
-            .unwrap()
-            .due_at
+        due(&calendar, &rule(1), start, Some(&authority)).unwrap().due_at
     };
     assert_eq!(due_in("宁A"), local_at("2026-11-24T17:00:00"));
     assert_eq!(due_in("蒙C"), local_at("2026-11-23T17:00:00"));
@@ -154,16 +99,7 @@ fn the_ends_of_time_are_an_error_not_a_panic() {
     for start in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
         assert!(due(&cn, &rule, start, None).is_err());
     }
-    assert!(
-        working_time_between(
-            &cn,
-            &rule,
-            DateTime::<Utc>::MIN_UTC,
-            DateTime::<Utc>::MAX_UTC,
-            None
-        )
-        .is_err()
-    );
+    assert!(working_time_between(&cn, &rule, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, None).is_err());
 }
 
 #[test]
@@ -176,18 +112,14 @@ fn office_time_is_counted_on_working_days_only() {
         ("2026-11-20T12:00:00", "2026-11-20T11:00:00", 0),
         ("2026-11-20T20:00:00", "2026-11-23T08:00:00", 0),
     ] {
-        let time =
-            working_time_between(&cn(), &rule(1), local_at(from), local_at(until), None).unwrap();
+        let time = working_time_between(&cn(), &rule(1), local_at(from), local_at(until), None).unwrap();
         assert_eq!(time, Duration::from_secs(hours * HOUR), "{from} to {until}");
     }
 }
 
 #[test]
 fn warnings_fall_into_office_hours() {
-    let (start, due) = (
-        local_at("2026-11-20T15:00:00"),
-        local_at("2026-11-23T17:00:00"),
-    );
+    let (start, due) = (local_at("2026-11-20T15:00:00"), local_at("2026-11-23T17:00:00"));
     for (fraction, wanted) in [
         (0.0, "2026-11-20T15:00:00"),
         (0.1, "2026-11-20T16:00:00"),
@@ -203,14 +135,8 @@ fn warnings_fall_into_office_hours() {
         assert_eq!(found, local_at(wanted), "{fraction}");
     }
     // Without office time in between there is nothing to share out.
-    let (start, due) = (
-        local_at("2026-11-20T18:00:00"),
-        local_at("2026-11-22T17:00:00"),
-    );
-    assert_eq!(
-        instant_at(&cn(), &rule(1), start, due, 0.5, None).unwrap(),
-        due
-    );
+    let (start, due) = (local_at("2026-11-20T18:00:00"), local_at("2026-11-22T17:00:00"));
+    assert_eq!(instant_at(&cn(), &rule(1), start, due, 0.5, None).unwrap(), due);
 }
 
 #[test]
@@ -230,37 +156,16 @@ fn six_months_end_with_the_month() {
 #[test]
 fn rules_that_cannot_be_are_refused() {
     assert_eq!(rule(1).validate(), Ok(()));
-    assert!(matches!(
-        rule(61).validate(),
-        Err(DeadlineRuleError::TooManyDays(61))
-    ));
-    let swapped = DeadlineRule {
-        opens: rule(1).close,
-        ..rule(1)
-    };
-    assert!(matches!(
-        swapped.validate(),
-        Err(DeadlineRuleError::OfficeHours { .. })
-    ));
-    for warn_at in [
-        vec![0.0],
-        vec![1.0],
-        vec![0.8, 0.5],
-        vec![0.5, 0.5],
-        vec![f64::NAN],
-    ] {
-        assert!(matches!(
-            DeadlineRule { warn_at, ..rule(1) }.validate(),
-            Err(DeadlineRuleError::WarnAt(_))
-        ));
+    assert!(matches!(rule(61).validate(), Err(DeadlineRuleError::TooManyDays(61))));
+    let swapped = DeadlineRule { opens: rule(1).close, ..rule(1) };
+    assert!(matches!(swapped.validate(), Err(DeadlineRuleError::OfficeHours { .. })));
+    for warn_at in [vec![0.0], vec![1.0], vec![0.8, 0.5], vec![0.5, 0.5], vec![f64::NAN]] {
+        assert!(matches!(DeadlineRule { warn_at, ..rule(1) }.validate(), Err(DeadlineRuleError::WarnAt(_))));
     }
     // An unchecked rule still gives a due time.
     let start = local_at("2026-11-20T10:00:00");
     let found = due(&cn(), &swapped, start, None).unwrap().due_at;
-    assert_eq!(
-        instant_at(&cn(), &swapped, start, found, 0.5, None).unwrap(),
-        found
-    );
+    assert_eq!(instant_at(&cn(), &swapped, start, found, 0.5, None).unwrap(), found);
 }
 
 #[test]
@@ -274,10 +179,7 @@ fn the_rule_reads_as_in_a_workflow_file() {
 
 /// Any second of the years with data that leaves room for the due day.
 fn starts() -> impl Strategy<Value = DateTime<Utc>> {
-    let (first, last) = (
-        local_at("2021-01-01T00:00:00").timestamp(),
-        local_at("2026-12-01T00:00:00").timestamp(),
-    );
+    let (first, last) = (local_at("2021-01-01T00:00:00").timestamp(), local_at("2026-12-01T00:00:00").timestamp());
     (first..last).prop_map(|second| DateTime::from_timestamp(second, 0).unwrap())
 }
 

@@ -43,48 +43,20 @@ fn refuses_wrong_identity_numbers_by_code() {
         ("11010519491231002 ", "character_not_allowed"),
         (" 1010519491231002X", "character_not_allowed"),
         ("11010519491231002\0", "character_not_allowed"),
-        (
-            "１１０１０５１９４９１２３１００２Ｘ",
-            "full_width_character",
-        ),
+        ("１１０１０５１９４９１２３１００２Ｘ", "full_width_character"),
         ("11010519491231002Ｘ", "full_width_character"),
         ("١١٠١٠٥١٩٤٩١٢٣١٠٠٢X", "character_not_allowed"),
         ("一二三四五六", "character_not_allowed"),
-        (
-            &with_check_digit("11010519990230002"),
-            "birth_date_impossible",
-        ),
-        (
-            &with_check_digit("11010519000229002"),
-            "birth_date_impossible",
-        ),
-        (
-            &with_check_digit("11010519991301002"),
-            "birth_date_impossible",
-        ),
-        (
-            &with_check_digit("11010519990001002"),
-            "birth_date_impossible",
-        ),
-        (
-            &with_check_digit("11010500000101002"),
-            "birth_date_impossible",
-        ),
-        (
-            &with_check_digit("11010520261121002"),
-            "birth_date_in_future",
-        ),
-        (
-            &with_check_digit("11010529991231002"),
-            "birth_date_in_future",
-        ),
+        (&with_check_digit("11010519990230002"), "birth_date_impossible"),
+        (&with_check_digit("11010519000229002"), "birth_date_impossible"),
+        (&with_check_digit("11010519991301002"), "birth_date_impossible"),
+        (&with_check_digit("11010519990001002"), "birth_date_impossible"),
+        (&with_check_digit("11010500000101002"), "birth_date_impossible"),
+        (&with_check_digit("11010520261121002"), "birth_date_in_future"),
+        (&with_check_digit("11010529991231002"), "birth_date_in_future"),
         ("110105299912310021", "birth_date_in_future"),
     ] {
-        assert_eq!(
-            parse(DocumentType::IdentityCard, text).unwrap_err().code(),
-            code,
-            "{text:?}"
-        );
+        assert_eq!(parse(DocumentType::IdentityCard, text).unwrap_err().code(), code, "{text:?}");
     }
 }
 
@@ -105,22 +77,10 @@ fn other_documents_have_looser_numbers() {
     for (kind, text, code) in [
         (DocumentType::OverseasPerson, "", "length_wrong"),
         (DocumentType::OverseasPerson, &*long, "length_wrong"),
-        (
-            DocumentType::OverseasPerson,
-            "护照123",
-            "character_not_allowed",
-        ),
+        (DocumentType::OverseasPerson, "护照123", "character_not_allowed"),
         (DocumentType::Diplomat, "12 34", "character_not_allowed"),
-        (
-            DocumentType::OfficerCard,
-            "军字第\u{202e}1号",
-            "character_not_allowed",
-        ),
-        (
-            DocumentType::OfficerCard,
-            "军字第１号",
-            "full_width_character",
-        ),
+        (DocumentType::OfficerCard, "军字第\u{202e}1号", "character_not_allowed"),
+        (DocumentType::OfficerCard, "军字第１号", "full_width_character"),
         (DocumentType::OfficerCard, "军\n1", "character_not_allowed"),
     ] {
         assert_eq!(parse(kind, text).unwrap_err().code(), code, "{text:?}");
@@ -129,11 +89,7 @@ fn other_documents_have_looser_numbers() {
 
 #[test]
 fn only_natural_persons_have_a_type() {
-    for (letter, zh) in [
-        ("A", "居民身份证"),
-        ("E", "军官离退休证"),
-        ("M", "临时居民身份证"),
-    ] {
+    for (letter, zh) in [("A", "居民身份证"), ("E", "军官离退休证"), ("M", "临时居民身份证")] {
         assert_eq!(letter.parse::<DocumentType>().unwrap().name_zh(), zh);
     }
     for letter in ["B", "J", "L", "N", "P", "a", "", "AA"] {
@@ -144,24 +100,15 @@ fn only_natural_persons_have_a_type() {
 #[test]
 fn nothing_personal_is_printed() {
     let number = parse(DocumentType::IdentityCard, SAMPLE).unwrap();
-    assert_eq!(
-        format!("{number:?}"),
-        "DocumentNumber(A 1101**********002X)"
-    );
+    assert_eq!(format!("{number:?}"), "DocumentNumber(A 1101**********002X)");
 }
 
 #[test]
 fn stored_numbers_are_checked_again() {
     let number = parse(DocumentType::IdentityCard, SAMPLE).unwrap();
     let json = serde_json::to_string(&number).unwrap();
-    assert_eq!(
-        json,
-        format!(r#"{{"document_type":"A","document_number":"{SAMPLE}"}}"#)
-    );
-    assert_eq!(
-        serde_json::from_str::<DocumentNumber>(&json).unwrap(),
-        number
-    );
+    assert_eq!(json, format!(r#"{{"document_type":"A","document_number":"{SAMPLE}"}}"#));
+    assert_eq!(serde_json::from_str::<DocumentNumber>(&json).unwrap(), number);
     assert!(serde_json::from_str::<DocumentNumber>(&json.replace("1002X", "10021")).is_err());
 }
 

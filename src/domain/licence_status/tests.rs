@@ -11,11 +11,7 @@ fn each_letter_decides_as_the_table_says() {
     ] {
         for letter in letters.chars() {
             let status = LicenceStatus::parse(&letter.to_string());
-            assert_eq!(
-                (status.may_apply(), status.display()),
-                (may_apply, display),
-                "{letter}"
-            );
+            assert_eq!((status.may_apply(), status.display()), (may_apply, display), "{letter}");
             assert_eq!(status.to_string(), letter.to_string());
             assert!(!status.has_unknown());
         }
@@ -35,11 +31,7 @@ fn the_strictest_of_several_letters_decides() {
     ] {
         let status = LicenceStatus::parse(text);
         assert_eq!(status.deciding_letter().as_str(), deciding, "{text}");
-        assert_eq!(
-            (status.display(), status.may_apply()),
-            (display, may_apply),
-            "{text}"
-        );
+        assert_eq!((status.display(), status.may_apply()), (display, may_apply), "{text}");
     }
 }
 
@@ -61,30 +53,16 @@ fn messages_are_the_ones_of_the_trade() {
     let display = |text| LicenceStatus::parse(text).display_message_zh();
     assert_eq!((apply("HI"), display("HI")), (None, None));
     for text in ["L", "J", "Z", "JD"] {
-        assert_eq!(
-            apply(text).unwrap(),
-            "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。"
-        );
-        assert_eq!(
-            display(text).unwrap(),
-            "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。"
-        );
+        assert_eq!(apply(text).unwrap(), "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。");
+        assert_eq!(display(text).unwrap(), "您的驾驶证状态异常，驾驶证电子版无效，请联系驾驶证发证地公安交管部门。");
     }
     assert_eq!(
         apply("SH").unwrap(),
         "您的驾驶证当前状态为“逾期未审验”，依法不能正常使用，暂不能申领驾驶证电子版，请处理完毕后再申请。"
     );
     assert!(apply("B").unwrap().contains("记满12分"));
-    assert_eq!(
-        apply("F").unwrap(),
-        "您的驾驶证已被吊销，不能申领驾驶证电子版。"
-    );
-    assert!(
-        LicenceStatus::parse("K")
-            .apply_message()
-            .unwrap()
-            .ends_with("impounded as evidence")
-    );
+    assert_eq!(apply("F").unwrap(), "您的驾驶证已被吊销，不能申领驾驶证电子版。");
+    assert!(LicenceStatus::parse("K").apply_message().unwrap().ends_with("impounded as evidence"));
     assert_eq!(LicenceStatus::parse("N").apply_message(), None);
 }
 

@@ -8,9 +8,7 @@ const fn secs(n: u64) -> Duration {
 #[test]
 fn a_list_repeats_its_last_wait() {
     let schedule = RetrySchedule::list(vec![secs(5), secs(30)], 0.0).unwrap();
-    let waits: Vec<_> = [0, 1, 2, 3, u32::MAX]
-        .map(|n| schedule.wait(n, 0.5, 1.0))
-        .to_vec();
+    let waits: Vec<_> = [0, 1, 2, 3, u32::MAX].map(|n| schedule.wait(n, 0.5, 1.0)).to_vec();
     assert_eq!(waits, [secs(5), secs(5), secs(30), secs(30), secs(30)]);
     assert_eq!(schedule.total_worst(0), Duration::ZERO);
     assert_eq!(schedule.total_worst(1), Duration::ZERO);
@@ -20,10 +18,7 @@ fn a_list_repeats_its_last_wait() {
 #[test]
 fn a_backoff_grows_up_to_its_greatest_wait() {
     let schedule = RetrySchedule::backoff(secs(2), 2.0, secs(10), 0.5).unwrap();
-    assert_eq!(
-        [1, 2, 3, 4, 5].map(|n| schedule.wait(n, 0.5, 1.0)),
-        [2, 4, 8, 10, 10].map(secs)
-    );
+    assert_eq!([1, 2, 3, 4, 5].map(|n| schedule.wait(n, 0.5, 1.0)), [2, 4, 8, 10, 10].map(secs));
     assert_eq!(schedule.wait(1, 0.0, 1.0), secs(1));
     assert_eq!(schedule.wait(1, 1.0, 1.0), secs(3));
     assert_eq!(schedule.wait(u32::MAX, 0.5, 1.0), secs(10));
@@ -62,19 +57,16 @@ fn wrong_schedules_are_refused_with_a_reason() {
         (r#"{"waits": ["5s"], "jitter": 1.0}"#, "`jitter`"),
         (r#"{"waits": ["5s"], "wait": 1}"#, "unknown field"),
     ] {
-        let error = serde_json::from_str::<RetrySchedule>(text)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<RetrySchedule>(text).unwrap_err().to_string();
         assert!(error.contains(wanted), "{text}: {error}");
     }
 }
 
 #[test]
 fn a_schedule_survives_its_file_form() {
-    for text in [
-        r#"{"waits":["500ms","5s","2m"],"jitter":0.2}"#,
-        r#"{"base":"2s","factor":2.0,"max":"1h","jitter":0.1}"#,
-    ] {
+    for text in
+        [r#"{"waits":["500ms","5s","2m"],"jitter":0.2}"#, r#"{"base":"2s","factor":2.0,"max":"1h","jitter":0.1}"#]
+    {
         let schedule: RetrySchedule = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&schedule).unwrap(), text);
     }
@@ -83,19 +75,10 @@ fn a_schedule_survives_its_file_form() {
 #[test]
 fn jitter_is_the_same_for_the_same_parts_only() {
     let a = jitter_unit(&[b"id", b"eligibility", &1_u32.to_be_bytes()]);
-    assert_eq!(
-        a,
-        jitter_unit(&[b"id", b"eligibility", &1_u32.to_be_bytes()])
-    );
-    assert_ne!(
-        a,
-        jitter_unit(&[b"id", b"eligibility", &2_u32.to_be_bytes()])
-    );
+    assert_eq!(a, jitter_unit(&[b"id", b"eligibility", &1_u32.to_be_bytes()]));
+    assert_ne!(a, jitter_unit(&[b"id", b"eligibility", &2_u32.to_be_bytes()]));
     assert_ne!(jitter_unit(&[b"ab", b"c"]), jitter_unit(&[b"a", b"bc"]));
-    let mean = (0..1_000_u32)
-        .map(|n| jitter_unit(&[&n.to_be_bytes()]))
-        .sum::<f64>()
-        / 1_000.0;
+    let mean = (0..1_000_u32).map(|n| jitter_unit(&[&n.to_be_bytes()])).sum::<f64>() / 1_000.0;
     assert!((0.45..0.55).contains(&mean), "{mean}");
 }
 

@@ -31,7 +31,8 @@ impl Sweep for Calendars {
         if let Some(stored) = shared.store.latest_calendar().await?
             && stored.version != shared.calendar().version()
         {
-            let calendar = Calendar::parse(&stored.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"))?;
+            let calendar =
+                Calendar::parse(&stored.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"))?;
             tracing::info!(calendar.version = %calendar.version(), "using an imported calendar");
             shared.set_calendar(calendar);
         }

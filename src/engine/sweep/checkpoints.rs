@@ -63,7 +63,9 @@ pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<Optio
     let from = last.as_ref().map_or(DateTime::UNIX_EPOCH, |last| last.until - OVERLAP);
     let heads = shared.store.heads_between(from, until).await?;
     let known = match &last {
-        Some(last) => Some(serde_json::from_str::<Checkpoint>(&last.document).context("the last checkpoint does not parse")?),
+        Some(last) => {
+            Some(serde_json::from_str::<Checkpoint>(&last.document).context("the last checkpoint does not parse")?)
+        }
         None => None,
     };
     let heads: Vec<CheckpointHead> = heads

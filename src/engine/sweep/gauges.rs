@@ -9,7 +9,8 @@ use crate::{
     domain::calendar::local_date,
     engine::Engine,
     telemetry::metrics::{
-        CALENDAR_DAYS, DEADLINE_SLACK, DEADLINES_OPEN, OUTBOX_LAG, OUTBOX_PENDING, QUEUE_AGE, QUEUE_JOBS, REVIEW_BACKLOG,
+        CALENDAR_DAYS, DEADLINE_SLACK, DEADLINES_OPEN, OUTBOX_LAG, OUTBOX_PENDING, QUEUE_AGE, QUEUE_JOBS,
+        REVIEW_BACKLOG,
     },
 };
 

@@ -15,7 +15,11 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::{
     domain::ids::WebhookId,
-    engine::{Engine, backoff::Backoff, view::{ApplicationBody, waiting_for}},
+    engine::{
+        Engine,
+        backoff::Backoff,
+        view::{ApplicationBody, waiting_for},
+    },
     store::types::{DueWebhook, WebhookResult},
     telemetry::metrics::WEBHOOK_TRIES,
 };

@@ -13,18 +13,10 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("greenlane-redis-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).unwrap();
-        Self {
-            child: Self::spawn(port, &folder),
-            port,
-            folder,
-        }
+        Self { child: Self::spawn(port, &folder), port, folder }
     }
 
     fn spawn(port: u16, folder: &Path) -> Child {
@@ -48,11 +40,7 @@ impl Server {
 
     /// With more time for a command than usual: a busy machine is not what is tested.
     fn hints(&self) -> Redis {
-        Redis::with_time_limit(
-            &format!("redis://127.0.0.1:{}/", self.port),
-            Duration::from_secs(10),
-        )
-        .unwrap()
+        Redis::with_time_limit(&format!("redis://127.0.0.1:{}/", self.port), Duration::from_secs(10)).unwrap()
     }
 }
 
@@ -70,16 +58,11 @@ async fn until_up(hints: &Redis) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(20), up)
-        .await
-        .expect("redis answers within 20 s");
+    timeout(Duration::from_secs(20), up).await.expect("redis answers within 20 s");
 }
 
 async fn next(wakes: &mut Wakes) -> Wake {
-    timeout(Duration::from_secs(10), wakes.next())
-        .await
-        .expect("a wake-up within 10 s")
-        .unwrap()
+    timeout(Duration::from_secs(10), wakes.next()).await.expect("a wake-up within 10 s").unwrap()
 }
 
 /// Waits for the `All` of a fresh subscription, passing over topics.
@@ -113,10 +96,7 @@ async fn one_bucket_over_all_processes() {
     assert_eq!(here.take("x", limit, 2).await, Ok(()));
     assert_eq!(there.take("x", limit, 1).await, Ok(()));
     let wait = here.take("x", limit, 1).await.unwrap_err();
-    assert!(
-        wait > Duration::from_secs(60) && wait <= Duration::from_secs(101),
-        "{wait:?}"
-    );
+    assert!(wait > Duration::from_secs(60) && wait <= Duration::from_secs(101), "{wait:?}");
     assert!(there.take("x", limit, 1).await.is_err());
     assert_eq!(there.take("y", limit, 3).await, Ok(()));
 }
@@ -172,26 +152,15 @@ async fn works_again_after_redis_was_killed_and_restarted() {
     assert_eq!(here.take("x", limit, 2).await, Ok(()));
 
     server.kill();
-    assert_eq!(
-        here.take("x", limit, 2).await,
-        Ok(()),
-        "open: the local bucket is full"
-    );
-    assert!(
-        here.take("x", limit, 1).await.is_err(),
-        "but it is a limit too"
-    );
+    assert_eq!(here.take("x", limit, 2).await, Ok(()), "open: the local bucket is full");
+    assert!(here.take("x", limit, 1).await.is_err(), "but it is a limit too");
     here.publish("lost");
 
     server.start_again();
     until_up(&here).await;
     until_up(&there).await;
     until_all(&mut far).await;
-    assert_eq!(
-        here.take("x", limit, 1).await,
-        Ok(()),
-        "the wiped bucket is shared again"
-    );
+    assert_eq!(here.take("x", limit, 1).await, Ok(()), "the wiped bucket is shared again");
     assert_eq!(there.take("x", limit, 1).await, Ok(()));
     assert!(here.take("x", limit, 1).await.is_err());
     here.publish("generation");

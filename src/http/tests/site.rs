@@ -100,6 +100,7 @@ impl Site {
                 poll: Duration::from_secs(60),
                 commit_batch: 200,
                 committers: 2,
+                linger: Duration::from_millis(2),
                 drain: Duration::ZERO,
                 timing: Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300) },
             },

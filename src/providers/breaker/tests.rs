@@ -9,24 +9,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let settings = BreakerSettings {
-            window: 10 * S,
-            min_calls: 4,
-            failure_ratio: 0.5,
-            open_for: 5 * S,
-            max_open_for: 12 * S,
-        };
-        Self {
-            breaker: Breaker::new(settings),
-            now: Instant::now(),
-        }
+        let settings =
+            BreakerSettings { window: 10 * S, min_calls: 4, failure_ratio: 0.5, open_for: 5 * S, max_open_for: 12 * S };
+        Self { breaker: Breaker::new(settings), now: Instant::now() }
     }
 
     fn call(&self, verdict: Verdict) {
-        self.breaker
-            .admit(self.now)
-            .unwrap()
-            .end(verdict, self.now, DateTime::UNIX_EPOCH);
+        self.breaker.admit(self.now).unwrap().end(verdict, self.now, DateTime::UNIX_EPOCH);
     }
 
     fn state(&self) -> BreakerState {
@@ -71,10 +60,7 @@ fn old_calls_do_not_count() {
 fn an_alarm_opens_at_once() {
     let bench = Bench::new();
     bench.call(Alarm);
-    assert_eq!(
-        bench.breaker.state(bench.now),
-        (BreakerState::Open, Some(DateTime::UNIX_EPOCH))
-    );
+    assert_eq!(bench.breaker.state(bench.now), (BreakerState::Open, Some(DateTime::UNIX_EPOCH)));
 }
 
 #[test]
@@ -89,21 +75,13 @@ fn half_open_lets_one_probe_pass_and_its_answer_decides() {
             assert!(bench.breaker.admit(bench.now).is_err(), "no stampede");
         }
         probe.end(Outage, bench.now, DateTime::UNIX_EPOCH);
-        assert_eq!(
-            bench.breaker.admit(bench.now).unwrap_err(),
-            length,
-            "open for longer, up to the maximum"
-        );
+        assert_eq!(bench.breaker.admit(bench.now).unwrap_err(), length, "open for longer, up to the maximum");
     }
     bench.now += 12 * S;
     bench.call(Healthy);
     assert_eq!(bench.breaker.state(bench.now), (BreakerState::Closed, None));
     bench.call(Alarm);
-    assert_eq!(
-        bench.breaker.admit(bench.now).unwrap_err(),
-        5 * S,
-        "the doubling starts anew"
-    );
+    assert_eq!(bench.breaker.admit(bench.now).unwrap_err(), 5 * S, "the doubling starts anew");
 }
 
 #[test]
@@ -126,8 +104,5 @@ fn answers_from_before_a_change_count_for_nothing() {
     late.end(Healthy, bench.now, DateTime::UNIX_EPOCH);
     assert_eq!(bench.state(), BreakerState::HalfOpen);
     drop(later);
-    assert!(
-        bench.breaker.admit(bench.now).is_err(),
-        "the probe's place is still taken"
-    );
+    assert!(bench.breaker.admit(bench.now).is_err(), "the probe's place is still taken");
 }

@@ -33,34 +33,13 @@ impl Script {
 }
 
 fn guarded(port: &Arc<Script>, limit: Option<RateLimit>, open_for: Duration) -> Guarded<Script> {
-    let settings = BreakerSettings {
-        min_calls: 3,
-        open_for,
-        max_open_for: open_for,
-        ..BreakerSettings::default()
-    };
-    Guarded::new(
-        port.clone(),
-        Provider::Push,
-        Arc::new(Breakers::new(settings)),
-        limit,
-        Arc::new(Local::new()),
-    )
+    let settings = BreakerSettings { min_calls: 3, open_for, max_open_for: open_for, ..BreakerSettings::default() };
+    Guarded::new(port.clone(), Provider::Push, Arc::new(Breakers::new(settings)), limit, Arc::new(Local::new()))
 }
 
 async fn send(port: &impl Push) -> Result<String, CallError> {
     let data = serde_json::Value::Null;
-    port.send(
-        PushNotification {
-            cid: "c",
-            app_user: "u",
-            title: "t",
-            body: "b",
-            data: &data,
-        },
-        "r",
-    )
-    .await
+    port.send(PushNotification { cid: "c", app_user: "u", title: "t", body: "b", data: &data }, "r").await
 }
 
 fn reason(result: &Result<String, CallError>) -> Option<WaitReason> {
@@ -89,11 +68,7 @@ async fn outages_open_the_breaker_and_refusals_do_not() {
         for _ in 0..3 {
             let _failed = send(&guard).await;
         }
-        assert_eq!(
-            reason(&send(&guard).await),
-            opens.then_some(WaitReason::CircuitOpen),
-            "{class} {code}"
-        );
+        assert_eq!(reason(&send(&guard).await), opens.then_some(WaitReason::CircuitOpen), "{class} {code}");
     }
 }
 
@@ -114,28 +89,15 @@ async fn no_stampede_at_half_open() {
     let _failed = send(&guard).await;
     let results = futures::future::join_all((0..50).map(|_| send(&guard))).await;
     assert_eq!(port.calls(), 2, "one probe");
-    assert_eq!(
-        results
-            .into_iter()
-            .filter(|result| matches!(result, Err(CallError::Blocked { .. })))
-            .count(),
-        49
-    );
+    assert_eq!(results.into_iter().filter(|result| matches!(result, Err(CallError::Blocked { .. }))).count(), 49);
     send(&guard).await.unwrap();
-    assert_eq!(
-        guard.breakers.of(Provider::Push).state(Instant::now()).0,
-        BreakerState::Closed
-    );
+    assert_eq!(guard.breakers.of(Provider::Push).state(Instant::now()).0, BreakerState::Closed);
 }
 
 #[tokio::test]
 async fn a_rate_limit_blocks_without_a_call() {
     let port = Script::failing(ErrorClass::Retry, "x", 0);
-    let guard = guarded(
-        &port,
-        Some(RateLimit::new(0.01, 2).unwrap()),
-        Duration::ZERO,
-    );
+    let guard = guarded(&port, Some(RateLimit::new(0.01, 2).unwrap()), Duration::ZERO);
     send(&guard).await.unwrap();
     send(&guard).await.unwrap();
     assert_eq!(reason(&send(&guard).await), Some(WaitReason::RateLimit));
@@ -145,11 +107,7 @@ async fn a_rate_limit_blocks_without_a_call() {
 #[tokio::test]
 async fn a_short_wait_for_the_limit_is_waited_in_place() {
     let port = Script::failing(ErrorClass::Retry, "x", 0);
-    let guard = guarded(
-        &port,
-        Some(RateLimit::new(100.0, 1).unwrap()),
-        Duration::ZERO,
-    );
+    let guard = guarded(&port, Some(RateLimit::new(100.0, 1).unwrap()), Duration::ZERO);
     for _ in 0..5 {
         send(&guard).await.unwrap();
     }

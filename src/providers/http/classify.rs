@@ -84,38 +84,21 @@ pub(super) fn refusal(provider: Provider, answer: &Answer, effect: Effect) -> Pr
         _ => match known_code(provider, answer) {
             Some((code, Word::Class(class))) => (class, code),
             Some((code, Word::Pending)) => (ErrorClass::Retry, code),
-            None if is_ours(status) || sent_code(answer).is_none() => {
-                (ErrorClass::ConfigAlarm, http)
-            }
+            None if is_ours(status) || sent_code(answer).is_none() => (ErrorClass::ConfigAlarm, http),
             None => match provider {
-                Provider::Sms | Provider::Push => {
-                    (ErrorClass::UserAction, code::UNKNOWN_CODE.to_owned())
-                }
-                Provider::Registry | Provider::Face => {
-                    (ErrorClass::Manual, code::UNKNOWN_CODE.to_owned())
-                }
+                Provider::Sms | Provider::Push => (ErrorClass::UserAction, code::UNKNOWN_CODE.to_owned()),
+                Provider::Registry | Provider::Face => (ErrorClass::Manual, code::UNKNOWN_CODE.to_owned()),
             },
         },
     };
     // Neither the provider's message nor a code that no table knows is repeated: both may quote the applicant.
-    let detail =
-        if code.starts_with("http_") || code == code::RATE_LIMITED || code == code::UNKNOWN_CODE {
-            format!("{} answered {}", provider.label(), status.as_u16())
-        } else {
-            format!(
-                "{} answered {} with code `{code}`",
-                provider.label(),
-                status.as_u16()
-            )
-        };
+    let detail = if code.starts_with("http_") || code == code::RATE_LIMITED || code == code::UNKNOWN_CODE {
+        format!("{} answered {}", provider.label(), status.as_u16())
+    } else {
+        format!("{} answered {} with code `{code}`", provider.label(), status.as_u16())
+    };
     let retry_after = retry_after(&answer.headers, Utc::now());
-    ProviderError {
-        provider,
-        class,
-        code,
-        detail,
-        retry_after,
-    }
+    ProviderError { provider, class, code, detail, retry_after }
 }
 
 /// Refusals of the caller and not of the request.
@@ -146,11 +129,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            body: body.into(),
-        }
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers: HeaderMap::new(), body: body.into() }
     }
 
     #[test]
@@ -169,88 +148,32 @@ mod tests {
             (Registry, 503, "", Retry, "http_503"),
             (Sms, 503, "", ReconcileFirst, "http_503"),
             (Sms, 408, "", ReconcileFirst, "http_408"),
-            (
-                Sms,
-                429,
-                r#"{"code":"isv.BUSINESS_LIMIT_CONTROL"}"#,
-                Retry,
-                "rate_limited",
-            ),
-            (
-                Sms,
-                400,
-                r#"{"code":"isv.BUSINESS_LIMIT_CONTROL"}"#,
-                HoldUntilWindow,
-                "isv.BUSINESS_LIMIT_CONTROL",
-            ),
-            (
-                Sms,
-                400,
-                r#"{"code":"isv.AMOUNT_NOT_ENOUGH"}"#,
-                ConfigAlarm,
-                "isv.AMOUNT_NOT_ENOUGH",
-            ),
-            (
-                Sms,
-                400,
-                r#"{"code":"InternalError.Timeout"}"#,
-                ReconcileFirst,
-                "InternalError.Timeout",
-            ),
-            (
-                Sms,
-                403,
-                r#"{"code":"isv.MOBILE_NUMBER_ILLEGAL"}"#,
-                UserAction,
-                "isv.MOBILE_NUMBER_ILLEGAL",
-            ),
+            (Sms, 429, r#"{"code":"isv.BUSINESS_LIMIT_CONTROL"}"#, Retry, "rate_limited"),
+            (Sms, 400, r#"{"code":"isv.BUSINESS_LIMIT_CONTROL"}"#, HoldUntilWindow, "isv.BUSINESS_LIMIT_CONTROL"),
+            (Sms, 400, r#"{"code":"isv.AMOUNT_NOT_ENOUGH"}"#, ConfigAlarm, "isv.AMOUNT_NOT_ENOUGH"),
+            (Sms, 400, r#"{"code":"InternalError.Timeout"}"#, ReconcileFirst, "InternalError.Timeout"),
+            (Sms, 403, r#"{"code":"isv.MOBILE_NUMBER_ILLEGAL"}"#, UserAction, "isv.MOBILE_NUMBER_ILLEGAL"),
             (Face, 400, r#"{"code":418}"#, HoldUntilWindow, "418"),
             (Face, 400, r#"{"code":"417"}"#, Manual, "417"),
-            (
-                Push,
-                404,
-                r#"{"code":"token_invalid","message":"x"}"#,
-                UserAction,
-                "token_invalid",
-            ),
+            (Push, 404, r#"{"code":"token_invalid","message":"x"}"#, UserAction, "token_invalid"),
             (Push, 400, unknown, UserAction, "unknown_code"),
             (Registry, 400, unknown, Manual, "unknown_code"),
             (Face, 422, unknown, Manual, "unknown_code"),
             (Face, 401, unknown, ConfigAlarm, "http_401"),
-            (
-                Face,
-                404,
-                "<html>no such page</html>",
-                ConfigAlarm,
-                "http_404",
-            ),
+            (Face, 404, "<html>no such page</html>", ConfigAlarm, "http_404"),
             (Face, 404, r#"{"code":null}"#, ConfigAlarm, "http_404"),
             (Registry, 302, "", ConfigAlarm, "http_302"),
         ] {
-            let effect = if provider == Sms {
-                Effect::Each
-            } else {
-                Effect::None
-            };
+            let effect = if provider == Sms { Effect::Each } else { Effect::None };
             let error = refusal(provider, &answer(status, body), effect);
-            assert_eq!(
-                (error.class, error.code.as_str()),
-                (class, code),
-                "{provider} {status} {body}"
-            );
-            assert!(
-                !error.detail.contains("138") && !error.detail.contains('张'),
-                "{}",
-                error.detail
-            );
+            assert_eq!((error.class, error.code.as_str()), (class, code), "{provider} {status} {body}");
+            assert!(!error.detail.contains("138") && !error.detail.contains('张'), "{}", error.detail);
         }
     }
 
     #[test]
     fn both_forms_of_retry_after() {
-        let now = DateTime::parse_from_rfc2822("Fri, 20 Nov 2026 10:00:00 GMT")
-            .unwrap()
-            .to_utc();
+        let now = DateTime::parse_from_rfc2822("Fri, 20 Nov 2026 10:00:00 GMT").unwrap().to_utc();
         for (text, seconds) in [
             ("2", Some(2)),
             ("0", Some(0)),
@@ -265,11 +188,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());
-            assert_eq!(
-                retry_after(&headers, now),
-                seconds.map(Duration::from_secs),
-                "{text}"
-            );
+            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{text}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }

@@ -50,16 +50,8 @@ pub(super) fn client(timeout: Duration, connect_timeout: Duration) -> reqwest::R
 impl Endpoint {
     pub(super) async fn post(&self, request: Request<'_>) -> Result<Answer, ProviderError> {
         let mut url = self.base.clone();
-        url.set_path(&format!(
-            "{}{}",
-            self.base.path().trim_end_matches('/'),
-            request.path
-        ));
-        let mut builder = self
-            .client
-            .post(url)
-            .header("x-request-id", request.request_id)
-            .json(request.body);
+        url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), request.path));
+        let mut builder = self.client.post(url).header("x-request-id", request.request_id).json(request.body);
         if let Some(key) = request.key {
             builder = builder.header("idempotency-key", key);
         }
@@ -85,11 +77,7 @@ impl Endpoint {
                 Err(error) => return Err(self.failure(&error)),
             }
         }
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        Ok(Answer { status, headers, body })
     }
 
     /// What an exchange without a whole answer means.
@@ -100,26 +88,13 @@ impl Endpoint {
             let within = format!("did not answer within {} s", self.timeout.as_secs_f32());
             self.error(ErrorClass::ReconcileFirst, code::TIMEOUT, &within)
         } else if error.is_builder() {
-            self.error(
-                ErrorClass::ConfigAlarm,
-                code::BAD_REQUEST,
-                "cannot be asked: the request cannot be built",
-            )
+            self.error(ErrorClass::ConfigAlarm, code::BAD_REQUEST, "cannot be asked: the request cannot be built")
         } else {
-            self.error(
-                ErrorClass::ReconcileFirst,
-                code::CONNECTION_LOST,
-                "closed the connection without an answer",
-            )
+            self.error(ErrorClass::ReconcileFirst, code::CONNECTION_LOST, "closed the connection without an answer")
         }
     }
 
     fn error(&self, class: ErrorClass, code: &str, what: &str) -> ProviderError {
-        ProviderError::new(
-            self.provider,
-            class,
-            code,
-            format!("{} {what}", self.provider.label()),
-        )
+        ProviderError::new(self.provider, class, code, format!("{} {what}", self.provider.label()))
     }
 }

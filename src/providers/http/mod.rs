@@ -9,14 +9,12 @@ use serde_json::json;
 use url::Url;
 
 use super::answer::{
-    Accepted, FaceAnswer, FaceState, RawFaceAnswer, RawRegistryAnswer, RawSmsReport,
-    RegistryAnswer, SmsReport,
+    Accepted, FaceAnswer, FaceState, RawFaceAnswer, RawRegistryAnswer, RawSmsReport, RegistryAnswer, SmsReport,
 };
 use super::breaker::{BreakerSettings, Breakers};
 use super::guard::Guarded;
 use super::ports::{
-    CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms,
-    SmsMessage,
+    CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms, SmsMessage,
 };
 use crate::domain::provider_error::{ErrorClass, Provider, ProviderError, code};
 use crate::hints::{RateLimit, SharedHints};
@@ -102,10 +100,7 @@ pub async fn reachable(base: &Url, within: Duration) -> bool {
         return false;
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    matches!(
-        tokio::time::timeout(within, tokio::net::TcpStream::connect((host, port))).await,
-        Ok(Ok(_))
-    )
+    matches!(tokio::time::timeout(within, tokio::net::TcpStream::connect((host, port))).await, Ok(Ok(_)))
 }
 
 struct HttpRegistry(Endpoint);
@@ -115,11 +110,7 @@ struct HttpPush(Endpoint);
 
 impl Endpoint {
     /// The answer's JSON, or why there is none.
-    fn read<T: DeserializeOwned>(
-        &self,
-        answer: &Answer,
-        effect: Effect,
-    ) -> Result<T, ProviderError> {
+    fn read<T: DeserializeOwned>(&self, answer: &Answer, effect: Effect) -> Result<T, ProviderError> {
         if !answer.status.is_success() {
             return Err(classify::refusal(self.provider, answer, effect));
         }
@@ -127,56 +118,28 @@ impl Endpoint {
     }
 
     fn garbage(&self) -> ProviderError {
-        let detail = format!(
-            "{} answered something that cannot be read",
-            self.provider.label()
-        );
-        ProviderError::new(
-            self.provider,
-            ErrorClass::ReconcileFirst,
-            code::GARBAGE_ANSWER,
-            detail,
-        )
+        let detail = format!("{} answered something that cannot be read", self.provider.label());
+        ProviderError::new(self.provider, ErrorClass::ReconcileFirst, code::GARBAGE_ANSWER, detail)
     }
 }
 
 #[async_trait]
 impl Registry for HttpRegistry {
-    async fn query_licence(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<RegistryAnswer, CallError> {
+    async fn query_licence(&self, document: DocumentRef<'_>, request_id: &str) -> Result<RegistryAnswer, CallError> {
         let body = json!({"document_type": document.document_type, "document_number": document.document_number});
         let answer = self
             .0
-            .post(Request {
-                path: "/v1/licences/query",
-                body: &body,
-                request_id,
-                key: None,
-                limit: JSON_LIMIT,
-            })
+            .post(Request { path: "/v1/licences/query", body: &body, request_id, key: None, limit: JSON_LIMIT })
             .await?;
         let raw: RawRegistryAnswer = self.0.read(&answer, Effect::None)?;
         Ok(raw.check().ok_or_else(|| self.0.garbage())?)
     }
 
-    async fn query_photo(
-        &self,
-        document: DocumentRef<'_>,
-        request_id: &str,
-    ) -> Result<Option<Vec<u8>>, CallError> {
+    async fn query_photo(&self, document: DocumentRef<'_>, request_id: &str) -> Result<Option<Vec<u8>>, CallError> {
         let body = json!({"document_type": document.document_type, "document_number": document.document_number});
         let answer = self
             .0
-            .post(Request {
-                path: "/v1/photos/query",
-                body: &body,
-                request_id,
-                key: None,
-                limit: PHOTO_LIMIT,
-            })
+            .post(Request { path: "/v1/photos/query", body: &body, request_id, key: None, limit: PHOTO_LIMIT })
             .await?;
         if answer.status == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
@@ -193,11 +156,7 @@ impl Registry for HttpRegistry {
 
 #[async_trait]
 impl Face for HttpFace {
-    async fn query_verification(
-        &self,
-        query: FaceQuery<'_>,
-        request_id: &str,
-    ) -> Result<FaceAnswer, CallError> {
+    async fn query_verification(&self, query: FaceQuery<'_>, request_id: &str) -> Result<FaceAnswer, CallError> {
         let body = json!({
             "face_token": query.face_token,
             "document_type": query.document.document_type,
@@ -206,20 +165,10 @@ impl Face for HttpFace {
         });
         let answer = self
             .0
-            .post(Request {
-                path: "/v1/verifications/query",
-                body: &body,
-                request_id,
-                key: None,
-                limit: JSON_LIMIT,
-            })
+            .post(Request { path: "/v1/verifications/query", body: &body, request_id, key: None, limit: JSON_LIMIT })
             .await?;
         if let Some((sub_code, Word::Pending)) = classify::known_code(Provider::Face, &answer) {
-            return Ok(FaceAnswer {
-                state: FaceState::Pending,
-                sub_code,
-                score: None,
-            });
+            return Ok(FaceAnswer { state: FaceState::Pending, sub_code, score: None });
         }
         let raw: RawFaceAnswer = self.0.read(&answer, Effect::None)?;
         Ok(raw.into())
@@ -230,13 +179,8 @@ impl Face for HttpFace {
 impl Sms for HttpSms {
     async fn send(&self, message: SmsMessage<'_>, request_id: &str) -> Result<String, CallError> {
         let body = json!({"to": message.to, "template": message.template, "text": message.text, "reference": message.reference});
-        let request = Request {
-            path: "/v1/messages",
-            body: &body,
-            request_id,
-            key: Some(message.reference),
-            limit: JSON_LIMIT,
-        };
+        let request =
+            Request { path: "/v1/messages", body: &body, request_id, key: Some(message.reference), limit: JSON_LIMIT };
         let answer = self.0.post(request).await?;
         let accepted: Accepted = self.0.read(&answer, Effect::Each)?;
         Ok(accepted.message_id)
@@ -246,13 +190,7 @@ impl Sms for HttpSms {
         let body = json!({"reference": reference});
         let answer = self
             .0
-            .post(Request {
-                path: "/v1/messages/query",
-                body: &body,
-                request_id,
-                key: None,
-                limit: JSON_LIMIT,
-            })
+            .post(Request { path: "/v1/messages/query", body: &body, request_id, key: None, limit: JSON_LIMIT })
             .await?;
         let raw: RawSmsReport = self.0.read(&answer, Effect::None)?;
         Ok(raw.into())
@@ -261,11 +199,7 @@ impl Sms for HttpSms {
 
 #[async_trait]
 impl Push for HttpPush {
-    async fn send(
-        &self,
-        notification: PushNotification<'_>,
-        request_id: &str,
-    ) -> Result<String, CallError> {
+    async fn send(&self, notification: PushNotification<'_>, request_id: &str) -> Result<String, CallError> {
         let body = json!({
             "cid": notification.cid,
             "app_user": notification.app_user,
@@ -275,13 +209,7 @@ impl Push for HttpPush {
         });
         let answer = self
             .0
-            .post(Request {
-                path: "/v1/notifications",
-                body: &body,
-                request_id,
-                key: None,
-                limit: JSON_LIMIT,
-            })
+            .post(Request { path: "/v1/notifications", body: &body, request_id, key: None, limit: JSON_LIMIT })
             .await?;
         let accepted: Accepted = self.0.read(&answer, Effect::None)?;
         Ok(accepted.message_id)

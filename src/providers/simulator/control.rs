@@ -38,10 +38,7 @@ pub(super) async fn registry(State(simulator): Shared, body: Bytes) -> Response 
     let Some(Value::String(number)) = fields.remove("document_number") else {
         return refuse("missing or no text: `document_number`");
     };
-    if fields
-        .get("licence")
-        .is_some_and(|licence| !licence.is_object())
-    {
+    if fields.get("licence").is_some_and(|licence| !licence.is_object()) {
         return refuse("no object: `licence`");
     }
     simulator.registry.set(&number, fields);
@@ -55,11 +52,7 @@ pub(super) struct Filter {
 
 /// `GET /control/log?provider=`: what was received, oldest first; without a provider, all of it.
 pub(super) async fn log(State(simulator): Shared, Query(filter): Query<Filter>) -> Response {
-    let provider = filter
-        .provider
-        .as_deref()
-        .filter(|name| !name.is_empty())
-        .map(str::parse::<Provider>);
+    let provider = filter.provider.as_deref().filter(|name| !name.is_empty()).map(str::parse::<Provider>);
     match provider.transpose() {
         Ok(provider) => Json(json!({ "items": simulator.log.read(provider) })).into_response(),
         Err(error) => refuse(&error.to_string()),

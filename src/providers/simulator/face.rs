@@ -11,18 +11,10 @@ pub(super) fn verification(simulator: &Simulator, body: &Value) -> Result<Reply,
     text(body, "name")?;
     let again = |times: u32| simulator.tries.count(&["face", token, number]) <= times;
     if let Some(times) = repeats(token, "ft-pending-") {
-        return Ok(if again(times) {
-            answer("pending", None, None)
-        } else {
-            passed()
-        });
+        return Ok(if again(times) { answer("pending", None, None) } else { passed() });
     }
     if let Some(times) = repeats(token, "ft-flaky-") {
-        return Ok(if again(times) {
-            Reply::unavailable()
-        } else {
-            passed()
-        });
+        return Ok(if again(times) { Reply::unavailable() } else { passed() });
     }
     Ok(if token.starts_with("ft-fail") {
         answer("failed", Some("204"), Some(41.5))
@@ -48,8 +40,6 @@ fn answer(state: &str, sub_code: Option<&str>, score: Option<f64>) -> Reply {
 /// The number after a prefix; more text may follow it.
 fn repeats(token: &str, prefix: &str) -> Option<u32> {
     let rest = token.strip_prefix(prefix)?;
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest.get(..end)?.parse().ok()
 }

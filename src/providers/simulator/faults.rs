@@ -65,13 +65,7 @@ impl Faults {
         if !order.is_possible() {
             return Err("rates are shares from 0 to 1 and together at most 1");
         }
-        self.lock().insert(
-            order.provider,
-            Active {
-                order,
-                seen: HashMap::new(),
-            },
-        );
+        self.lock().insert(order.provider, Active { order, seen: HashMap::new() });
         Ok(())
     }
 
@@ -114,10 +108,7 @@ fn number(parts: &[&[u8]]) -> u64 {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize()
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
@@ -134,9 +125,7 @@ mod tests {
             "provider": "sms", "error_rate": 0.2, "timeout_rate": 0.1, "lost_reply_rate": 0.1, "seed": seed,
         });
         faults.set(order(rates)).unwrap();
-        (0..1000u32)
-            .map(|n| faults.fate(Provider::Sms, "/x", &(n / 2).to_be_bytes()).0)
-            .collect()
+        (0..1000u32).map(|n| faults.fate(Provider::Sms, "/x", &(n / 2).to_be_bytes()).0).collect()
     }
 
     #[test]
@@ -145,31 +134,15 @@ mod tests {
         assert_eq!(first, fates(7));
         assert_ne!(first, fates(8));
         let count = |fate| first.iter().filter(|&&one| one == fate).count();
-        assert!(
-            (150..250).contains(&count(Fate::Error)),
-            "{}",
-            count(Fate::Error)
-        );
-        assert!(
-            (60..140).contains(&count(Fate::Silence)),
-            "{}",
-            count(Fate::Silence)
-        );
-        assert!(
-            (60..140).contains(&count(Fate::LostReply)),
-            "{}",
-            count(Fate::LostReply)
-        );
+        assert!((150..250).contains(&count(Fate::Error)), "{}", count(Fate::Error));
+        assert!((60..140).contains(&count(Fate::Silence)), "{}", count(Fate::Silence));
+        assert!((60..140).contains(&count(Fate::LostReply)), "{}", count(Fate::LostReply));
     }
 
     #[test]
     fn a_rate_of_one_hits_all_and_another_provider_is_spared() {
         let faults = Faults::default();
-        faults
-            .set(order(
-                serde_json::json!({"provider": "face", "lost_reply_rate": 1.0, "latency_ms": 5}),
-            ))
-            .unwrap();
+        faults.set(order(serde_json::json!({"provider": "face", "lost_reply_rate": 1.0, "latency_ms": 5}))).unwrap();
         for n in 0..100u32 {
             let (fate, latency) = faults.fate(Provider::Face, "/x", &n.to_be_bytes());
             assert_eq!((fate, latency), (Fate::LostReply, Duration::from_millis(5)));
@@ -187,9 +160,6 @@ mod tests {
             assert!(Faults::default().set(order(rates)).is_err());
         }
         assert!(serde_json::from_value::<Order>(serde_json::json!({"provider": "fax"})).is_err());
-        assert!(
-            serde_json::from_value::<Order>(serde_json::json!({"provider": "sms", "errors": 1}))
-                .is_err()
-        );
+        assert!(serde_json::from_value::<Order>(serde_json::json!({"provider": "sms", "errors": 1})).is_err());
     }
 }

@@ -42,11 +42,7 @@ impl Log {
 
     pub(super) fn read(&self, provider: Option<Provider>) -> Vec<Entry> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries
-            .iter()
-            .filter(|entry| provider.is_none_or(|wanted| entry.provider == wanted))
-            .cloned()
-            .collect()
+        entries.iter().filter(|entry| provider.is_none_or(|wanted| entry.provider == wanted)).cloned().collect()
     }
 }
 

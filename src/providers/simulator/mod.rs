@@ -94,15 +94,7 @@ enum Content {
 
 impl Reply {
     const fn new(status: StatusCode, content: Content, outcome: &'static str) -> Self {
-        Self {
-            status,
-            content,
-            after: Duration::ZERO,
-            lost: false,
-            retry_after: None,
-            outcome,
-            accepted: false,
-        }
+        Self { status, content, after: Duration::ZERO, lost: false, retry_after: None, outcome, accepted: false }
     }
 
     const fn answered(body: Value) -> Self {
@@ -111,35 +103,20 @@ impl Reply {
 
     fn accepted(message_id: &str) -> Self {
         let body = json!({ "message_id": message_id });
-        Self {
-            accepted: true,
-            ..Self::new(StatusCode::ACCEPTED, Content::Json(body), "accepted")
-        }
+        Self { accepted: true, ..Self::new(StatusCode::ACCEPTED, Content::Json(body), "accepted") }
     }
 
     fn refused(status: StatusCode, code: &str, message: &str) -> Self {
-        Self::new(
-            status,
-            Content::Json(json!({ "code": code, "message": message })),
-            "refused",
-        )
+        Self::new(status, Content::Json(json!({ "code": code, "message": message })), "refused")
     }
 
     fn unavailable() -> Self {
         let body = json!({ "code": "unavailable", "message": "try again later" });
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            Content::Json(body),
-            "failed",
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Content::Json(body), "failed")
     }
 
     fn missing(field: &str) -> Self {
-        Self::refused(
-            StatusCode::BAD_REQUEST,
-            "field_missing",
-            &format!("missing or no text: `{field}`"),
-        )
+        Self::refused(StatusCode::BAD_REQUEST, "field_missing", &format!("missing or no text: `{field}`"))
     }
 }
 
@@ -148,15 +125,11 @@ impl IntoResponse for Reply {
         let mut response = match self.content {
             Content::Json(body) => axum::Json(body).into_response(),
             Content::Text(text) => text.into_response(),
-            Content::Jpeg => {
-                ([(header::CONTENT_TYPE, "image/jpeg")], sample::photo()).into_response()
-            }
+            Content::Jpeg => ([(header::CONTENT_TYPE, "image/jpeg")], sample::photo()).into_response(),
         };
         *response.status_mut() = self.status;
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -173,21 +146,13 @@ struct Call {
 impl Simulator {
     /// Decides, writes the log at once (a client that gives up must not hide what was done), then answers.
     async fn answer(&self, call: Call, decide: impl FnOnce(&Self, &Value) -> Reply) -> Response {
-        let json = serde_json::from_slice::<Value>(&call.body)
-            .ok()
-            .filter(Value::is_object);
+        let json = serde_json::from_slice::<Value>(&call.body).ok().filter(Value::is_object);
         let (fate, latency) = self.faults.fate(call.provider, &call.path, &call.body);
         let mut reply = match (&json, fate) {
-            (_, Fate::Error) => Reply {
-                outcome: "fault_error",
-                ..Reply::unavailable()
-            },
-            (_, Fate::Silence) => Reply {
-                lost: true,
-                after: SILENCE,
-                outcome: "fault_timeout",
-                ..Reply::unavailable()
-            },
+            (_, Fate::Error) => Reply { outcome: "fault_error", ..Reply::unavailable() },
+            (_, Fate::Silence) => {
+                Reply { lost: true, after: SILENCE, outcome: "fault_timeout", ..Reply::unavailable() }
+            }
             (None, _) => Reply::refused(StatusCode::BAD_REQUEST, "malformed", "not a JSON object"),
             (Some(body), _) => decide(self, body),
         };
@@ -195,12 +160,7 @@ impl Simulator {
             (reply.lost, reply.outcome) = (true, "reply_lost");
         }
         reply.after += latency;
-        let header = |name: &str| {
-            call.headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let header = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         self.log.write(Entry {
             at: Utc::now(),
             provider: call.provider,
@@ -215,20 +175,14 @@ impl Simulator {
         if !reply.after.is_zero() {
             tokio::time::sleep(reply.after).await;
         }
-        if reply.lost {
-            hang_up()
-        } else {
-            reply.into_response()
-        }
+        if reply.lost { hang_up() } else { reply.into_response() }
     }
 }
 
 /// A response that closes the connection before anything of it is sent.
 fn hang_up() -> Response {
     let end = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
-    Response::new(Body::from_stream(futures::stream::iter([Err::<Bytes, _>(
-        end,
-    )])))
+    Response::new(Body::from_stream(futures::stream::iter([Err::<Bytes, _>(end)])))
 }
 
 /// The text of a field.

@@ -32,11 +32,7 @@ pub(super) fn notification(simulator: &Simulator, body: &Value) -> Result<Reply,
     text(body, "title")?;
     text(body, "body")?;
     if user.starts_with("u-gone") {
-        return Err(Reply::refused(
-            StatusCode::NOT_FOUND,
-            "token_invalid",
-            "the app user has no device",
-        ));
+        return Err(Reply::refused(StatusCode::NOT_FOUND, "token_invalid", "the app user has no device"));
     }
     let (id, new) = simulator.push.send(cid);
     let mut reply = Reply::accepted(&id);

@@ -16,18 +16,11 @@ pub(super) struct Overrides(Mutex<HashMap<String, Map<String, Value>>>);
 
 impl Overrides {
     pub(super) fn set(&self, number: &str, fields: Map<String, Value>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number.to_uppercase(), fields);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number.to_uppercase(), fields);
     }
 
     fn of(&self, number: &str) -> Option<Map<String, Value>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&number.to_uppercase())
-            .cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number.to_uppercase()).cloned()
     }
 }
 
@@ -44,25 +37,15 @@ pub(super) fn sequence(number: &str) -> u32 {
         }
         _ => characters.iter().filter(|c| c.is_ascii_digit()).collect(),
     };
-    digits
-        .get(digits.len().saturating_sub(3)..)
-        .and_then(|tail| tail.parse().ok())
-        .unwrap_or_default()
+    digits.get(digits.len().saturating_sub(3)..).and_then(|tail| tail.parse().ok()).unwrap_or_default()
 }
 
 /// The licence status of a sequence number.
 fn status(sequence: u32) -> &'static str {
-    const FROM_801: [&str; 22] = [
-        "H", "I", "HI", "B", "D", "K", "U", "M", "S", "E", "F", "G", "L", "J", "R", "C", "N", "P",
-        "T", "Z", "SH", "",
-    ];
-    let place = sequence
-        .checked_sub(801)
-        .and_then(|place| usize::try_from(place).ok());
-    place
-        .and_then(|place| FROM_801.get(place))
-        .copied()
-        .unwrap_or("A")
+    const FROM_801: [&str; 22] =
+        ["H", "I", "HI", "B", "D", "K", "U", "M", "S", "E", "F", "G", "L", "J", "R", "C", "N", "P", "T", "Z", "SH", ""];
+    let place = sequence.checked_sub(801).and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| FROM_801.get(place)).copied().unwrap_or("A")
 }
 
 /// What the registry knows of a number: the table, then the override.
@@ -87,11 +70,7 @@ pub(super) fn knows(simulator: &Simulator, number: &str) -> Value {
             _ => merge(&mut licence, json!({ field: value })),
         }
     }
-    answer["licence"] = if answer["found"] == json!(false) {
-        Value::Null
-    } else {
-        licence
-    };
+    answer["licence"] = if answer["found"] == json!(false) { Value::Null } else { licence };
     answer
 }
 
@@ -113,15 +92,8 @@ pub(super) fn licence(simulator: &Simulator, body: &Value) -> Result<Reply, Repl
     Ok(match sequence(number) {
         910 if simulator.tries.count(&["registry", number]) <= 2 => Reply::unavailable(),
         911 => Reply::unavailable(),
-        912 => Reply {
-            after: Duration::from_secs(20),
-            ..Reply::answered(knows(simulator, number))
-        },
-        913 => Reply::new(
-            StatusCode::OK,
-            Content::Text("<root><head><code>1</code>"),
-            "garbage",
-        ),
+        912 => Reply { after: Duration::from_secs(20), ..Reply::answered(knows(simulator, number)) },
+        913 => Reply::new(StatusCode::OK, Content::Text("<root><head><code>1</code>"), "garbage"),
         _ => Reply::answered(knows(simulator, number)),
     })
 }
@@ -133,11 +105,7 @@ pub(super) fn photo(simulator: &Simulator, body: &Value) -> Result<Reply, Reply>
     if known["licence"]["retained_photo"]["available"] == json!(true) {
         Ok(Reply::new(StatusCode::OK, Content::Jpeg, "answered"))
     } else {
-        Err(Reply::refused(
-            StatusCode::NOT_FOUND,
-            "no_retained_photo",
-            "there is no retained photo",
-        ))
+        Err(Reply::refused(StatusCode::NOT_FOUND, "no_retained_photo", "there is no retained photo"))
     }
 }
 

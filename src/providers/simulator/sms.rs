@@ -24,19 +24,12 @@ impl Outbox {
         let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sent.count += 1;
         let id = format!("sms-{}", sent.count);
-        sent.messages
-            .entry(reference.to_owned())
-            .or_insert_with(|| (id.clone(), state));
+        sent.messages.entry(reference.to_owned()).or_insert_with(|| (id.clone(), state));
         id
     }
 
     fn find(&self, reference: &str) -> Option<(String, &'static str)> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .messages
-            .get(reference)
-            .cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).messages.get(reference).cloned()
     }
 }
 
@@ -46,17 +39,10 @@ pub(super) fn message(simulator: &Simulator, body: &Value) -> Result<Reply, Repl
     text(body, "text")?;
     let reference = text(body, "reference")?;
     let time = || simulator.tries.count(&["sms", to, reference]);
-    let broken = || Reply {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        ..Reply::unavailable()
-    };
+    let broken = || Reply { status: StatusCode::INTERNAL_SERVER_ERROR, ..Reply::unavailable() };
     let busy = || Reply {
         retry_after: Some(2),
-        ..Reply::refused(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_requests",
-            "slow down",
-        )
+        ..Reply::refused(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "slow down")
     };
     let send = |state| Reply::accepted(&simulator.sms.send(reference, state));
     let ends_with = |digits: &str| to.ends_with(digits);
@@ -65,11 +51,7 @@ pub(super) fn message(simulator: &Simulator, body: &Value) -> Result<Reply, Repl
     } else if ends_with("0429") && time() == 1 {
         busy()
     } else if ends_with("0502") {
-        Reply {
-            lost: true,
-            outcome: "reply_lost",
-            ..send("delivered")
-        }
+        Reply { lost: true, outcome: "reply_lost", ..send("delivered") }
     } else if ends_with("0503") {
         send("failed")
     } else {

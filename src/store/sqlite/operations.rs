@@ -10,7 +10,10 @@ use super::{
     super::{
         Operations, Result,
         rows::COUNT_CAP,
-        types::{Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth, StatusCount},
+        types::{
+            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth,
+            StatusCount,
+        },
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, stamp_opt, texts, to_document},

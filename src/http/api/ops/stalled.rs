@@ -15,10 +15,7 @@ use crate::{
     },
     engine::view::ApplicationBody,
     http::{
-        api::{
-            applications::show_after,
-            change, written_field,
-        },
+        api::{applications::show_after, change, written_field},
         auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
         params::{Limit, ListBody, Named, Params, page},
