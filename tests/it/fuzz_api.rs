@@ -23,8 +23,9 @@ async fn no_request_makes_the_server_fail() {
                 "12",
                 "--seed",
                 "20261122",
+                // One thread: CPython 3.11 miscounts the depth of its parser when two parse at once.
                 "--workers",
-                "2",
+                "1",
             ])
             .args(["--checks", "not_a_server_error", "--continue-on-failure", "--no-shrink", "--request-timeout", "20"])
             .args([
