@@ -54,7 +54,7 @@ metrics! {
     DECISIONS = "greenlane_decisions_total", Kind::Counter, ["outcome"],
         "Applications decided, by outcome code.";
     QUEUE_JOBS = "greenlane_queue_jobs", Kind::Gauge, ["queue", "state"],
-        "Jobs of a queue: ready, running, scheduled or stalled.";
+        "Jobs of a queue: ready, running or scheduled.";
     QUEUE_AGE = "greenlane_queue_oldest_ready_seconds", Kind::Gauge, ["queue"],
         "How long the oldest ready job of a queue has been due.";
     STAGE_WAIT = "greenlane_stage_wait_seconds", Kind::Histogram(LONG), ["stage"],
