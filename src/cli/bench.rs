@@ -28,6 +28,7 @@ use crate::{
 };
 
 use super::{
+    card_cost::{self, CardCost},
     key::issue,
     output,
     serve::{Role, Server},
@@ -70,6 +71,7 @@ struct Report {
     http_enqueue_per_second: f64,
     http_enqueue_ms: Latency,
     idle_submitted_to_notified_ms: Latency,
+    card: CardCost,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,6 +129,7 @@ impl Bench {
             http_enqueue_per_second: http_rate,
             http_enqueue_ms: http,
             idle_submitted_to_notified_ms: idle,
+            card: card_cost::measure().await?,
         };
         server.stop().await;
         print(&report, self.json)?;

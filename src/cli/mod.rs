@@ -4,6 +4,7 @@ pub mod action;
 pub mod audit;
 pub mod bench;
 pub mod calendar;
+mod card_cost;
 pub mod demo;
 pub mod doctor;
 pub mod exit;

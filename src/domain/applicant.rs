@@ -172,7 +172,7 @@ pub(super) const fn is_cjk(c: char) -> bool {
 /// A character that shows nothing but changes what is shown: control, zero-width, fillers, direction
 /// (which could make a reviewer read another name), tags, and the sign of a broken decoding.
 /// Variation selectors are not among them: names in rare glyphs use them.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}')

@@ -309,6 +309,9 @@ pub struct Application {
     /// The highest fence that any of its ended jobs had: fences never repeat, so an old holder never matches.
     #[serde(default)]
     pub last_fence: i64,
+    /// Whether operators were told that its licence has no card.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub card_refused: bool,
     /// The audit chain's head.
     pub chain: ChainHead,
 }

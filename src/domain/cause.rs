@@ -65,6 +65,11 @@ pub enum Cause {
         /// Which photo.
         photo: PhotoId,
     },
+    /// The card (驾驶证电子版) of the licence could not be drawn from its data, for example for want of a glyph.
+    CardRefused {
+        /// A stable code.
+        code: &'static str,
+    },
 }
 
 /// What an operator does with a stalled application.

@@ -90,6 +90,8 @@ wire_enum! {
         NotificationFailed = "notification_failed",
         /// Everything is settled.
         Completed = "completed",
+        /// The licence's card could not be drawn.
+        CardRefused = "card_refused",
     }
 }
 

@@ -59,6 +59,8 @@ wire_enum! {
         NotificationFailed = "notification_failed",
         /// The calendar has no data for the due time.
         CalendarMissing = "calendar_missing",
+        /// A licence's card cannot be drawn.
+        CardRefused = "card_refused",
     }
 }
 

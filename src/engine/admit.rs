@@ -159,6 +159,7 @@ impl Admitter {
             callback_url: new.callback_url,
             upstream_ref: new.upstream_ref,
             last_fence: 0,
+            card_refused: false,
             chain: empty_chain(),
         };
         let event = NewEvent {

@@ -44,6 +44,7 @@ fn application(status: Status) -> Application {
         callback_url: None,
         upstream_ref: Some("X-1".to_owned()),
         last_fence: 0,
+        card_refused: false,
         chain: ChainHead { seq: 1, hash: "00".repeat(32) },
     }
 }

@@ -1,3 +1,4 @@
 //! The issued licence: its record (later its card and its presentation).
 
+pub mod card;
 pub mod record;

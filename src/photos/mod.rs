@@ -11,7 +11,7 @@ mod origin;
 mod thresholds;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub use checks::EXAMINED;
 pub use face::MODEL_VERSION;

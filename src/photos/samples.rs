@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 
 /// One colour.
-pub(super) fn plain(width: u32, height: u32, colour: [u8; 3]) -> RgbImage {
+pub(crate) fn plain(width: u32, height: u32, colour: [u8; 3]) -> RgbImage {
     RgbImage::from_pixel(width, height, Rgb(colour))
 }
 
 /// Noise, the same at every run.
-pub(super) fn noise(width: u32, height: u32) -> RgbImage {
+pub(crate) fn noise(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([grain(x, y); 3]))
 }
 
@@ -21,13 +21,13 @@ fn grain(x: u32, y: u32) -> u8 {
 }
 
 /// A drawn person on white, 520 x 756, that the face detector recognises.
-pub(super) fn portrait() -> RgbImage {
+pub(crate) fn portrait() -> RgbImage {
     static PORTRAIT: OnceLock<RgbImage> = OnceLock::new();
     PORTRAIT.get_or_init(draw).clone()
 }
 
 /// Two of them side by side, in the allowed shape.
-pub(super) fn two_people() -> RgbImage {
+pub(crate) fn two_people() -> RgbImage {
     let mut canvas = plain(1040, 1512, [255; 3]);
     imageops::replace(&mut canvas, &portrait(), 0, 400);
     imageops::replace(&mut canvas, &portrait(), 520, 400);
@@ -85,18 +85,18 @@ fn draw() -> RgbImage {
     })
 }
 
-pub(super) fn jpeg(picture: &RgbImage) -> Vec<u8> {
+pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
     super::file::encode(picture).unwrap()
 }
 
-pub(super) fn png(picture: &RgbImage) -> Vec<u8> {
+pub(crate) fn png(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     DynamicImage::ImageRgb8(picture.clone()).write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).unwrap();
     bytes
 }
 
 /// The first 33 bytes of a PNG of the given size: all that a header check may need.
-pub(super) fn png_header(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend_from_slice(&width.to_be_bytes());
     header.extend_from_slice(&height.to_be_bytes());
@@ -114,7 +114,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// A JPEG whose header claims another size.
-pub(super) fn with_jpeg_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
+pub(crate) fn with_jpeg_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut bytes = jpeg.to_vec();
     let frame = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
     bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
@@ -123,7 +123,7 @@ pub(super) fn with_jpeg_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
 }
 
 /// A JPEG with the given TIFF structure as its EXIF record.
-pub(super) fn with_exif(jpeg: &[u8], tiff: &[u8]) -> Vec<u8> {
+pub(crate) fn with_exif(jpeg: &[u8], tiff: &[u8]) -> Vec<u8> {
     let mut bytes = jpeg[..2].to_vec();
     let length = u16::try_from(tiff.len() + 8).unwrap();
     bytes.extend_from_slice(&[0xFF, 0xE1]);
@@ -145,7 +145,7 @@ pub(super) struct ExifRecord<'a> {
 }
 
 impl ExifRecord<'_> {
-    pub(super) fn tiff(&self) -> Vec<u8> {
+    pub(crate) fn tiff(&self) -> Vec<u8> {
         use exif::experimental::Writer;
         use exif::{Field, In, Rational, Tag, Value};
         let ascii =

@@ -55,6 +55,7 @@ pub fn application(now: DateTime<Utc>) -> Application {
         callback_url: None,
         upstream_ref: None,
         last_fence: 0,
+        card_refused: false,
         chain: ChainHead { seq: 1, hash: hash(1) },
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::{
     application::{NoticeState, OutcomeCode, Status, WaitReason},
-    cause::{OperatorAct, Refusal},
+    cause::{Cause, OperatorAct, Refusal},
     decision::{Decision, Rejection},
     job::Slot,
     plan::AlertKind,
@@ -26,6 +26,15 @@ fn a_rejected_application_tells_by_both_channels_and_completes() {
     world.run(Slot::Sms, sent());
     assert_eq!(world.app().completed_at, Some(world.now));
     assert_eq!(world.told, [(Status::Rejected, false), (Status::Rejected, true)]);
+}
+
+#[test]
+fn operators_hear_once_of_a_licence_without_a_card() {
+    let mut world = World::retained().issued();
+    let plan = world.must(Cause::CardRefused { code: "glyph_missing" });
+    assert_eq!(plan.alerts, [AlertKind::CardRefused]);
+    assert_eq!((world.status(), plan.events.len(), plan.announcements.len()), (Status::Issued, 1, 0));
+    assert_eq!(world.apply(Cause::CardRefused { code: "glyph_missing" }).unwrap_err(), Refusal::Nothing);
 }
 
 #[test]

@@ -127,6 +127,7 @@ impl World {
             callback_url: Some("https://upstream.example/hooks/1".to_owned()),
             upstream_ref: None,
             last_fence: 0,
+            card_refused: false,
             chain: ChainHead { seq: 1, hash: "00".repeat(32) },
         };
         let jobs = vec![Job::due(Slot::Main, workflow.start, now, 0, 0)];

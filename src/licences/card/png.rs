@@ -1,0 +1,35 @@
+//! SVG to PNG.
+
+use image::{
+    ExtendedColorType, ImageEncoder,
+    codecs::png::{CompressionType, FilterType, PngEncoder},
+};
+use resvg::{
+    tiny_skia::{Pixmap, Transform},
+    usvg::{ImageHrefResolver, Options, Tree},
+};
+
+use super::{CardError, fonts::Fonts};
+
+/// Draws a card `width` pixels wide.
+///
+/// # Errors
+/// [`CardError::Undrawable`]: a fault of the program, never of the data.
+pub(super) fn draw(fonts: &Fonts, svg: &str, width: u32) -> Result<Vec<u8>, CardError> {
+    let (fontdb, font_resolver) = fonts.resolver();
+    // A card names no file: whatever looks like one is not opened.
+    let image_href_resolver = ImageHrefResolver { resolve_string: Box::new(|_, _| None), ..Default::default() };
+    let options = Options { fontdb, font_resolver, image_href_resolver, ..Options::default() };
+    let tree = Tree::from_str(svg, &options).map_err(|_| CardError::Undrawable)?;
+    let scale = width as f32 / tree.size().width();
+    let height = (tree.size().height() * scale).round() as u32;
+    let mut pixels = Pixmap::new(width, height).ok_or(CardError::Undrawable)?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    // The card covers its whole ground: there is nothing transparent to keep.
+    let rgb: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|pixel| pixel.iter().take(3)).copied().collect();
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
+        .map_err(|_| CardError::Undrawable)?;
+    Ok(png)
+}

@@ -1,0 +1,96 @@
+//! Names and addresses as people have them, and as nobody should.
+
+use super::*;
+
+fn named(name: &str) -> CardData {
+    CardData { name: name.to_owned(), ..sample() }
+}
+
+#[test]
+fn a_missing_glyph_refuses_the_card() {
+    for name in ["𬭎", "㛃", "张𬭎㛃", "葛\u{e0100}", "\u{e000}", "张\u{fffd}", "سەن"] {
+        assert_eq!(svg(&named(name)), Err(CardError::GlyphMissing), "{name:?}");
+    }
+    for wrong in [
+        CardData { address: Some("㛃镇".to_owned()), ..sample() },
+        CardData { nationality: Some("𬭎".to_owned()), ..sample() },
+        CardData { authority: "㛃C".to_owned(), ..sample() },
+    ] {
+        assert_eq!(svg(&wrong), Err(CardError::GlyphMissing));
+    }
+}
+
+#[test]
+fn direction_marks_do_not_reach_the_card() {
+    let text = svg(&named("张\u{202e}三\u{200f}\u{2066}")).unwrap();
+    assert!(text.contains(">张三<"));
+    assert!(
+        !text.chars().any(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+    );
+}
+
+#[test]
+fn markup_in_data_stays_text() {
+    let hostile = "</text><script>alert(1)</script><image href='file:///etc/passwd'/>&#0;\"";
+    let data = CardData {
+        name: hostile.to_owned(),
+        address: Some(hostile.to_owned()),
+        classes: "<b>".to_owned(),
+        notice: Some(hostile.to_owned()),
+        code: hostile.to_owned(),
+        ..sample()
+    };
+    let text = svg(&data).unwrap();
+    assert!(!text.contains("<script") && !text.contains("file:///etc/passwd'/>") && text.contains("&lt;/text&gt;"));
+    assert_eq!(text.matches("<image").count(), 1);
+    assert_eq!(decoded(&pixels(&data, PNG_WIDTH)), [hostile]);
+}
+
+#[test]
+fn all_that_is_known_is_printed() {
+    let text = svg(&sample()).unwrap();
+    for part in [
+        ">张三<",
+        ">男<",
+        ">中国<",
+        ">1949-12-31<",
+        ">2009-06-01<",
+        ">C1D<",
+        ">2021-06-01 至 2031-06-01<",
+        ">蒙C<",
+        ">150300123456<",
+        ">1101**********002X<",
+        ">正常<",
+        ">C1 小型汽车<",
+        ">D 普通三轮摩托车<",
+        ">2026-11-22 22:00:05<",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let open = CardData { valid_until: None, address: None, ..sample() };
+    let text = svg(&open).unwrap();
+    assert!(text.contains(">2021-06-01 至 长期<") && !text.contains("住址"));
+}
+
+#[test]
+fn a_text_that_nobody_could_read_refuses_the_card() {
+    let endless = CardData { address: Some("路".repeat(2_000)), ..sample() };
+    assert_eq!(svg(&endless), Err(CardError::TextTooLong));
+    let fifty = "W".repeat(50);
+    assert!(svg(&named(&fifty)).is_ok());
+}
+
+#[test]
+fn debug_shows_nobody() {
+    let shown = format!("{:?}", sample());
+    assert_eq!(shown, "CardData(status `A`)");
+}
+
+#[tokio::test]
+async fn the_press_draws_beside_the_async_threads() {
+    let press = CardPress::load(None).unwrap();
+    assert!(press.svg(sample()).await.unwrap().starts_with("<svg"));
+    assert_eq!(press.png(named("𬭎")).await, Err(CardError::GlyphMissing));
+    let broken = CardData { portrait: b"no picture".to_vec(), ..sample() };
+    assert_eq!(press.svg(broken).await, Err(CardError::PortraitUnusable));
+}
