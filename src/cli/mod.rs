@@ -14,6 +14,7 @@ pub mod output;
 pub mod secret;
 pub mod serve;
 pub mod simulate;
+pub mod user;
 pub mod wiring;
 pub mod workflow;
 
@@ -46,6 +47,9 @@ enum Command {
     /// API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// People who sign in at the consoles
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -96,6 +100,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(bench) => bench.run(config).await,
         Command::Migrate => migrate::run(&config).await,
         Command::Key(command) => command.run(wiring::store(&config).await?.as_ref()).await,
+        Command::User(command) => {
+            let (secrets, store) = (wiring::secrets(&config)?, wiring::store(&config).await?);
+            command.run(store.as_ref(), &secrets).await
+        }
         Command::Audit(command) => {
             let (secrets, store) = (wiring::secrets(&config)?, wiring::store(&config).await?);
             command.run(store.as_ref(), &secrets).await

@@ -13,7 +13,7 @@ use crate::{
         Engine,
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
-            gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews,
+            gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews, sessions::Sessions,
         },
     },
     http::{self, AppState},
@@ -152,6 +152,17 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>) -> anyhow::
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
         claim_limit: u64::from(config.review.claim_limit),
         request_limit: wiring::rate(limits.requests_per_second, limits.requests_burst)?,
+        undo: config.review.undo_seconds.duration(),
+        session: http::SessionSettings {
+            idle: config.session.idle_seconds.duration(),
+            absolute: config.session.absolute_seconds.duration(),
+            secure: config.session.is_secure(&config.server.bind),
+        },
+        sign_in: http::SignInLimit {
+            tries: limits.login_attempts,
+            window: limits.login_window_seconds.duration(),
+            address_header: config.server.client_address_header.clone(),
+        },
         ..http::Settings::default()
     };
     let state = AppState::new(engine.clone(), wiring::inspector(config)?, wiring::blobs(config)?, breakers, settings);
@@ -159,6 +170,7 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>) -> anyhow::
 }
 
 async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let router = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     let served = axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await;
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP server ended");
@@ -174,6 +186,7 @@ fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Swe
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
         Arc::new(Retention(engine.clone())),
+        Arc::new(Sessions(engine.clone())),
         Arc::new(Checkpoints {
             engine: engine.clone(),
             period: config.audit.checkpoint_seconds.duration(),

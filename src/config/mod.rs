@@ -17,7 +17,7 @@ pub mod workflow_files;
 pub use business::{CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, ReviewConfig, WorkflowConfig};
 pub use outside::{BreakerConfig, MailConfig, ProviderConfig, ProvidersConfig, WebhooksConfig};
 pub use problem::Problem;
-pub use process::{AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, TelemetryConfig};
+pub use process::{AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, SessionConfig, TelemetryConfig};
 pub use storage::{BlobConfig, DatabaseConfig, RedisConfig, SecretsConfig};
 pub use values::{Bind, BlobLocation, DatabaseKind, DatabaseUrl, InvalidValue, Seconds, SecretUrl};
 
@@ -58,6 +58,8 @@ pub struct Config {
     pub licence: LicenceConfig,
     /// Webhooks to upstream systems.
     pub webhooks: WebhooksConfig,
+    /// Sessions of people at a browser.
+    pub session: SessionConfig,
     /// Protection against too many requests.
     pub limits: LimitsConfig,
     /// The audit log.
@@ -72,6 +74,7 @@ impl Config {
     /// Every value that a rule forbids, with the remedy. Cheap; touches no file.
     pub fn validate(&self) -> Result<(), Vec<Problem>> {
         let mut problems = Problems::default();
+        self.server.check(&mut problems);
         self.database.check(&mut problems);
         self.redis.check(&mut problems);
         self.providers.check(&mut problems);
@@ -82,6 +85,7 @@ impl Config {
         self.review.check(&mut problems);
         self.licence.check(&mut problems);
         self.webhooks.check(&mut problems);
+        self.session.check(&mut problems);
         self.limits.check(&mut problems);
         self.audit.check(&mut problems);
         self.retention.check(&mut problems);

@@ -14,11 +14,77 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 pub struct ServerConfig {
     /// `GREENLANE_BIND`; `PORT` replaces the port.
     pub bind: Bind,
+    /// The header in which the proxy before it names the client's address; none: the peer's address counts.
+    pub client_address_header: Option<String>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { bind: Bind::local(8080) }
+        Self { bind: Bind::local(8080), client_address_header: None }
+    }
+}
+
+impl ServerConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        problems.require(
+            self.client_address_header.as_deref().is_none_or(is_name),
+            "server.client_address_header",
+            "must be the name of a header such as `x-real-ip`",
+        );
+    }
+}
+
+/// `[session]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// A session ends after so long without use.
+    pub idle_seconds: Seconds,
+    /// A session ends after so long in any case.
+    pub absolute_seconds: Seconds,
+    /// Whether its cookie travels over TLS only: `always`, `never`, or `auto`, which is `always` unless the server
+    /// listens on this machine only.
+    pub secure_cookie: String,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            idle_seconds: Seconds::new(3600),
+            absolute_seconds: Seconds::new(12 * 3600),
+            secure_cookie: "auto".to_owned(),
+        }
+    }
+}
+
+impl SessionConfig {
+    /// Whether the cookie travels over TLS only, for a server that listens there.
+    pub fn is_secure(&self, bind: &Bind) -> bool {
+        match self.secure_cookie.as_str() {
+            "never" => false,
+            "auto" => !bind.is_local(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (1.0..=86_400.0).contains(&self.idle_seconds.get()),
+            "session.idle_seconds",
+            "must be 1 to 86400: an abandoned browser must not stay signed in",
+        );
+        problems.require(
+            (1.0..=604_800.0).contains(&self.absolute_seconds.get()),
+            "session.absolute_seconds",
+            "must be 1 to 604800",
+        );
+        problems.require(
+            ["always", "never", "auto"].contains(&self.secure_cookie.as_str()),
+            "session.secure_cookie",
+            "must be `always`, `never` or `auto`",
+        );
     }
 }
 

@@ -257,6 +257,12 @@ impl Bind {
         Self { host: "127.0.0.1".to_owned(), port }
     }
 
+    /// Whether only this machine can reach it.
+    pub fn is_local(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    }
+
     /// The same host with another port.
     pub fn with_port(&self, port: u16) -> Self {
         Self { host: self.host.clone(), port }

@@ -25,6 +25,7 @@ pub mod retry;
 pub mod review;
 pub mod stage;
 pub mod transition;
+pub mod user;
 pub mod vehicle_class;
 pub mod wire;
 pub mod workflow;

@@ -22,10 +22,10 @@ use crate::{
         wire::wire_enum,
     },
     secrets::{ApiKey, digests_match},
-    store::{self, Store, types::ApiKeyRecord},
+    store::{self, Store, types::ApiKeyRecord, users::User},
 };
 
-use super::{problem::Problem, state::AppState};
+use super::{problem::Problem, session, state::AppState};
 
 /// How long a key is believed without asking: a revoked one works no longer than this.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -41,6 +41,8 @@ wire_enum! {
         ApplicationsRead = "applications:read",
         /// Claim and decide photo reviews.
         Reviews = "reviews",
+        /// Settle what reviewers pass on: reassign, take over, reopen.
+        ReviewsSupervise = "reviews:supervise",
         /// Read and present licences.
         LicencesPresent = "licences:present",
         /// Verify presented licences.
@@ -51,18 +53,22 @@ wire_enum! {
         OpsWrite = "ops:write",
         /// Search the audit log.
         AuditRead = "audit:read",
+        /// Keep users and keys.
+        Admin = "admin",
     }
 }
 
-/// Whoever holds a working key.
+/// Whoever holds a working key, or has a session.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The public part of the key.
+    /// The public part of the key; empty for a session.
     pub key_id: String,
-    /// The key's name.
+    /// The key's name, or the person's.
     pub name: String,
     /// The owner of what the key creates.
     pub owner: String,
+    /// The person whose session it is.
+    pub person: Option<User>,
     scopes: Vec<Scope>,
 }
 
@@ -87,7 +93,19 @@ impl From<ApiKeyRecord> for Caller {
     fn from(record: ApiKeyRecord) -> Self {
         // A scope that this version does not know allows nothing here.
         let scopes = record.scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
-        Self { key_id: record.id, name: record.name, owner: record.owner, scopes }
+        Self { key_id: record.id, name: record.name, owner: record.owner, person: None, scopes }
+    }
+}
+
+impl From<User> for Caller {
+    fn from(user: User) -> Self {
+        Self {
+            key_id: String::new(),
+            name: user.name.clone(),
+            owner: user.name.clone(),
+            scopes: user.role.scopes().to_vec(),
+            person: Some(user),
+        }
     }
 }
 
@@ -119,6 +137,8 @@ needs! {
     WriteApplications: ApplicationsWrite;
     /// To review.
     Review: Reviews;
+    /// To settle what reviewers pass on.
+    Supervise: ReviewsSupervise;
     /// To read and present licences.
     PresentLicences: LicencesPresent;
     /// To verify presented licences.
@@ -129,6 +149,8 @@ needs! {
     WriteOperations: OpsWrite;
     /// To search the audit log.
     ReadAudit: AuditRead;
+    /// To keep users and keys.
+    Administer: Admin;
 }
 
 /// A caller whose key suffices for `N`.
@@ -146,12 +168,8 @@ impl<N: Needs> FromRequestParts<AppState> for Authorised<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let plain = bearer(&parts.headers).ok_or_else(unauthorised)?;
-        let (id, digest) = ApiKey::parse(plain).map_err(|_| unauthorised())?;
-        let store = state.engine.shared.store.as_ref();
-        let caller = state.keys.find(store, id, &digest).await?.ok_or_else(unauthorised)?;
+        let (caller, bucket) = caller(parts, state).await?;
         if let Some(limit) = state.settings.request_limit {
-            let bucket = format!("api:{id}");
             state.engine.shared.hints.take(&bucket, limit, 1).await.map_err(too_many)?;
         }
         if !N::ANY_OF.iter().any(|scope| caller.has(*scope)) {
@@ -159,6 +177,20 @@ impl<N: Needs> FromRequestParts<AppState> for Authorised<N> {
         }
         Ok(Self(caller, PhantomData))
     }
+}
+
+/// The holder of the key, or, where there is none, the person of the session; and the bucket of their requests.
+async fn caller(parts: &Parts, state: &AppState) -> Result<(Arc<Caller>, String), Problem> {
+    if !parts.headers.contains_key(header::AUTHORIZATION) {
+        let user = session::user(parts, state).await?.ok_or_else(unauthorised)?;
+        let bucket = format!("user:{}", user.name);
+        return Ok((Arc::new(user.into()), bucket));
+    }
+    let plain = bearer(&parts.headers).ok_or_else(unauthorised)?;
+    let (id, digest) = ApiKey::parse(plain).map_err(|_| unauthorised())?;
+    let store = state.engine.shared.store.as_ref();
+    let caller = state.keys.find(store, id, &digest).await?.ok_or_else(unauthorised)?;
+    Ok((caller, format!("api:{id}")))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -170,9 +202,9 @@ fn unauthorised() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorised", "a working API key is needed: `Authorization: Bearer KEY`")
 }
 
-fn forbidden(scopes: &[Scope]) -> Problem {
+pub(super) fn forbidden(scopes: &[Scope]) -> Problem {
     let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let detail = format!("the key needs the scope `{}`", names.join("` or `"));
+    let detail = format!("this needs the scope `{}`", names.join("` or `"));
     Problem::new(StatusCode::FORBIDDEN, "scope_missing", detail)
 }
 

@@ -8,7 +8,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tower_http::request_id::{MakeRequestId, RequestId};
+use tower_http::{
+    csrf::ProtectionError,
+    request_id::{MakeRequestId, RequestId},
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -91,7 +94,8 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if is_error && response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != MEDIA_TYPE) {
+    let is_ours = |kind: &HeaderValue| kind == MEDIA_TYPE || kind.as_bytes().starts_with(b"text/html");
+    if is_error && !response.headers().get(header::CONTENT_TYPE).is_some_and(is_ours) {
         response = match status {
             StatusCode::NOT_FOUND => Problem::not_found(),
             _ => Problem::new(status, "request_failed", "the request cannot be answered"),
@@ -100,6 +104,13 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     }
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// What a page of another site gets that sends something here in somebody's name.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+pub(super) fn cross_site(_error: ProtectionError) -> Response {
+    let detail = "the request comes from another site";
+    Problem::new(StatusCode::FORBIDDEN, "cross_site", detail).into_response()
 }
 
 /// What a client sees of a panic. Its text stays inside, even inside of the log: it may quote what was worked on.

@@ -7,17 +7,23 @@ pub mod api;
 pub mod auth;
 pub mod body;
 mod cached;
+pub mod console;
 mod layers;
 pub mod openapi;
+pub mod pages;
 pub mod params;
+pub mod person;
 pub mod photo_file;
 pub mod problem;
 pub mod reviewer;
 mod router;
+pub mod session;
 pub mod state;
 mod strict;
 
 pub use router::router;
+pub use pages::sign_in::SignInLimit;
+pub use session::SessionSettings;
 pub use state::{AppState, Settings};
 
 #[cfg(test)]

@@ -99,6 +99,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
+    /// 401: a page without a session.
+    pub fn not_signed_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_signed_in", "sign in first")
+    }
+
     /// 422 with the wrong fields.
     pub fn invalid(errors: Vec<Fault>) -> Self {
         let detail = "one or more fields are wrong".to_owned();
@@ -183,12 +188,20 @@ fn title(code: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
+/// Goes with a problem's answer, for what turns it into a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// The problem's code.
+    pub(super) code: &'static str,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
+        let (status, retry_after, code) = (self.status, self.retry_after, self.code);
         let body = serde_json::to_vec(&self.into_body()).unwrap_or_default();
         let mut response =
             (status, [(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], body).into_response();
+        response.extensions_mut().insert(Told { code });
         if let Some(wait) = retry_after {
             // Rounded up: a caller that obeys must not come too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

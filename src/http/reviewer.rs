@@ -5,8 +5,10 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 
+use crate::store::users::User;
+
 use super::{
-    auth::{Authorised, Review},
+    auth::{Authorised, Review, Scope},
     problem::Problem,
     state::AppState,
 };
@@ -16,10 +18,14 @@ const HEADER: &str = "x-reviewer";
 /// The longest name, in characters.
 const LONGEST: usize = 64;
 
-/// A reviewer by name: the one in `X-Reviewer`, or the key's own where the header is absent.
+/// A reviewer by name: the person of the session, else the one in `X-Reviewer`, else the key's own name.
 pub struct AsReviewer {
     /// The name, 1 to 64 characters.
     pub name: String,
+    /// Whether that is a supervisor, who may take what was escalated.
+    pub supervisor: bool,
+    /// The user, where the person has a session or the name is a user's.
+    pub user: Option<User>,
 }
 
 impl FromRequestParts<AppState> for AsReviewer {
@@ -27,8 +33,14 @@ impl FromRequestParts<AppState> for AsReviewer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Authorised::<Review>::from_request_parts(parts, state).await?;
+        let supervisor = caller.has(Scope::ReviewsSupervise);
+        if let Some(user) = &caller.person {
+            return Ok(Self { name: user.name.clone(), supervisor, user: Some(user.clone()) });
+        }
         let name = named(&parts.headers)?.unwrap_or_else(|| caller.name.clone());
-        Ok(Self { name })
+        // Who is named here is the person whom the console knows by that name, with the same conflicts of interest.
+        let user = state.engine.shared.store.user(&name).await?;
+        Ok(Self { name, supervisor, user })
     }
 }
 

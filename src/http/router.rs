@@ -10,6 +10,7 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
+    csrf::CsrfLayer,
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
     sensitive_headers::SetSensitiveRequestHeadersLayer,
 };
@@ -19,9 +20,12 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     api::{applications, audit, health, ops, photos, reviews},
+    console,
     layers::{self, FreshId, REQUEST_ID},
     openapi::Head,
+    pages,
     problem::Problem,
+    session,
     state::AppState,
 };
 
@@ -47,11 +51,20 @@ pub fn router(state: AppState) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(from_fn(layers::observe))
         .layer(from_fn(layers::harden))
+        .layer(session::layer(&state))
+        .layer(from_fn_with_state(state.clone(), pages::errors::as_pages))
         .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(CsrfLayer::new().with_rejection_response(layers::cross_site))
         .layer(from_fn_with_state(state.clone(), layers::time_limit))
         // Every handler that reads a body names its own limit (see `body::read`).
         .layer(DefaultBodyLimit::disable());
-    api.merge(docs).fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(around).with_state(state)
+    api.merge(docs)
+        .merge(pages::routes())
+        .merge(console::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(around)
+        .with_state(state)
 }
 
 async fn not_found() -> Problem {

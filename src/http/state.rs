@@ -12,7 +12,13 @@ use crate::{
     store::{self, types::Pause},
 };
 
-use super::{api::ops::OverviewBody, auth::KeyRing, cached::Cached};
+use super::{
+    api::ops::OverviewBody,
+    auth::KeyRing,
+    cached::Cached,
+    pages::sign_in::{Passwords, SignInLimit},
+    session::SessionSettings,
+};
 
 /// Queues are paused by people: a second of delay is nothing, a question at every read of an application is much.
 const PAUSES_KEPT: Duration = Duration::from_secs(1);
@@ -30,6 +36,12 @@ pub struct Settings {
     pub request_limit: Option<RateLimit>,
     /// The longest time a handler may take.
     pub time_limit: Duration,
+    /// How long the console's decisions can be taken back.
+    pub undo: Duration,
+    /// Sessions of people.
+    pub session: SessionSettings,
+    /// Failures to sign in.
+    pub sign_in: SignInLimit,
 }
 
 impl Default for Settings {
@@ -39,6 +51,9 @@ impl Default for Settings {
             claim_limit: 3,
             request_limit: RateLimit::new(2000.0, 4000).ok(),
             time_limit: Duration::from_secs(90),
+            undo: Duration::from_secs(10),
+            session: SessionSettings::default(),
+            sign_in: SignInLimit::default(),
         }
     }
 }
@@ -62,6 +77,7 @@ pub struct Parts {
     pub(super) keys: KeyRing,
     pub(super) overview: Cached<OverviewBody>,
     pub(super) claims: ClaimLocks,
+    pub(super) passwords: Passwords,
     pauses: Cached<Arc<[Pause]>>,
 }
 
@@ -91,6 +107,7 @@ impl AppState {
             keys: KeyRing::default(),
             overview: Cached::new(OVERVIEW_KEPT),
             claims: ClaimLocks::default(),
+            passwords: Passwords::default(),
             pauses: Cached::new(PAUSES_KEPT),
         }))
     }

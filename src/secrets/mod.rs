@@ -7,6 +7,7 @@ mod checkpoint;
 mod file;
 mod key;
 mod material;
+pub mod password;
 mod sealer;
 mod webhook;
 

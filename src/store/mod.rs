@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod rows;
 pub mod sqlite;
 pub mod types;
+pub mod users;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +29,7 @@ use types::{
     PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
     StoredEvent, Want, WebhookRecord, WebhookResult,
 };
+use users::{Sessions, Users};
 
 pub use error::{Result, StoreError};
 
@@ -213,9 +215,12 @@ pub trait Audit: Send + Sync {
 }
 
 /// Everything that is stored.
-pub trait Store: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit {}
+pub trait Store:
+    Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit + Users + Sessions
+{
+}
 
-impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit> Store for T {}
+impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit + Users + Sessions> Store for T {}
 
 /// How a database is opened.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ mod ops;
 mod photos;
 mod redis;
 mod reviews;
+mod sign_in;
 mod simulator;
 mod support;
 mod webhooks;

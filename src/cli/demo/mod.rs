@@ -83,6 +83,8 @@ impl Demo {
             for (name, key) in &site.keys {
                 output::line(format!("{name:9} {key}"))?;
             }
+            let (users, password) = &site.users;
+            output::line(format!("sign in   {} with the password {password}", users.join(", ")))?;
         }
         let total = usize::from(self.applications);
         let mut planned = cases::plan(total);
@@ -112,10 +114,11 @@ fn invitation(site: &site::Site) -> String {
     let address = site.address;
     format!(
         "\nStill serving; Ctrl-C stops it and removes everything.\n\
+         \x20 the consoles       http://{address}/login\n\
          \x20 the API            http://{address}/docs\n\
          \x20 health, metrics    http://{address}/readyz  http://{address}/metrics\n\
          \x20 the reviews left   curl -H 'Authorization: Bearer REVIEWER-KEY' http://{address}/v1/reviews?state=open\n\
          \x20 the stalled ones   curl -H 'Authorization: Bearer OPERATOR-KEY' http://{address}/v1/ops/stalled\n\
-         The keys are the first lines of the output.\n"
+         Keys, users and their password are the first lines of the output.\n"
     )
 }

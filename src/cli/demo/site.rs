@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use secrecy::ExposeSecret;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
@@ -13,9 +15,11 @@ use crate::{
         serve::{Role, Server},
     },
     config::{Bind, Config},
+    domain::user::Role as UserRole,
     http::auth::Scope,
     providers::simulator,
-    store::Store,
+    secrets::password,
+    store::{Store, users::User},
 };
 
 use super::{client::Caller, scratch::Scratch, sink::Sink};
@@ -54,6 +58,16 @@ const KEYS: [(&str, &[Scope]); 4] = [
     ("auditor", &[Scope::AuditRead]),
 ];
 
+/// The sample users: name and role. They share one password, which is drawn at every start.
+const USERS: [(&str, UserRole); 6] = [
+    ("reviewer", UserRole::Reviewer),
+    ("reviewer-2", UserRole::Reviewer),
+    ("supervisor", UserRole::Supervisor),
+    ("operator", UserRole::Operator),
+    ("auditor", UserRole::Auditor),
+    ("admin", UserRole::Admin),
+];
+
 /// A whole installation.
 pub(super) struct Site {
     /// The running server.
@@ -72,6 +86,8 @@ pub(super) struct Site {
     pub(super) sink: Sink,
     /// Names and keys, to be shown.
     pub(super) keys: Vec<(&'static str, String)>,
+    /// Names of the users, and their password, to be shown.
+    pub(super) users: (Vec<&'static str>, String),
     simulating: JoinHandle<()>,
     // Last: what is above still uses the folder.
     _scratch: Scratch,
@@ -99,6 +115,7 @@ impl Site {
         for (name, scopes) in KEYS {
             keys.push((name, create_key(server.engine.shared.store.as_ref(), name, scopes).await?));
         }
+        let users = create_users(&server).await?;
         let base = format!("http://{}", reachable(address));
         let caller = |name: &str| {
             let key = keys.iter().find(|(known, _)| *known == name).map(|(_, key)| key.clone());
@@ -109,7 +126,19 @@ impl Site {
         let secret = upstream.get("/v1/webhook-secret").await?.expect(200)?;
         let sink = Sink::start(secret["secret"].as_str().unwrap_or_default()).await?;
         let simulator = Caller::new(&providers, None)?;
-        Ok(Self { server, address, upstream, reviewer, operator, simulator, sink, keys, simulating, _scratch: scratch })
+        Ok(Self {
+            server,
+            address,
+            upstream,
+            reviewer,
+            operator,
+            simulator,
+            sink,
+            keys,
+            users,
+            simulating,
+            _scratch: scratch,
+        })
     }
 
     /// Stops everything and removes what was stored.
@@ -148,6 +177,30 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 async fn create_key(store: &dyn Store, name: &str, scopes: &[Scope]) -> anyhow::Result<String> {
     let (_, key) = issue(store, &format!("demo-{name}"), name, scopes).await?;
     Ok(key.expose_secret().to_owned())
+}
+
+async fn create_users(server: &Server) -> anyhow::Result<(Vec<&'static str>, String)> {
+    let mut bytes = [0; 12];
+    rand::rng().fill_bytes(&mut bytes);
+    let password = URL_SAFE_NO_PAD.encode(bytes);
+    let plain = SecretString::from(password.as_str());
+    let hashed = tokio::task::spawn_blocking(move || password::hash(&plain)).await??;
+    let store = &server.engine.shared.store;
+    for (name, role) in USERS {
+        let user = User {
+            name: name.to_owned(),
+            password: hashed.clone(),
+            role,
+            authority: None,
+            other_authorities: false,
+            document: None,
+            epoch: 0,
+            created_at: store.now().await?,
+            disabled_at: None,
+        };
+        store.create_user(&user).await?;
+    }
+    Ok((USERS.iter().map(|(name, _)| *name).collect(), password))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod outbox;
 pub mod rescue;
 pub mod retention;
 pub mod reviews;
+pub mod sessions;
 
 use std::{sync::Arc, time::Duration};
 

@@ -16,6 +16,7 @@ mod reviews;
 mod row;
 mod schema;
 mod snapshot;
+mod users;
 mod wake;
 mod webhooks;
 

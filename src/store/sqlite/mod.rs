@@ -14,6 +14,7 @@ mod lifecycle;
 mod open;
 mod operations;
 mod reviews;
+mod users;
 mod webhooks;
 mod write;
 

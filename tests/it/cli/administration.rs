@@ -1,4 +1,4 @@
-//! `key` and `secret`.
+//! `key`, `secret` and `user`.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,6 +7,21 @@ use crate::support::scratch::Scratch;
 use crate::support::{Database, Site, on_both_databases};
 
 on_both_databases! {
+    async fn users_are_created_listed_and_disabled(database) {
+        let site = Site::on(database).roles("api").start().await;
+        let create = ["user", "create", "--name", "wang", "--role", "reviewer", "--authority", "蒙C"];
+        site.settings.run_with_input(&create, "correct horse battery staple\n").await.expect(0);
+        let listed = site.greenlane(&["user", "list"]).await.expect(0);
+        assert!(["wang", "reviewer", "蒙C"].iter().all(|text| listed.stdout.contains(text)), "{listed:?}");
+        assert!(!listed.stdout.contains("horse") && !listed.stdout.contains("argon2"), "{listed:?}");
+        site.settings.run_with_input(&create, "another horse battery staple\n").await.expect(1);
+        site.settings.run_with_input(&["user", "password", "wang"], "a new horse battery staple\n").await.expect(0);
+        site.settings.run_with_input(&["user", "password", "nobody"], "a new horse battery staple\n").await.expect(1);
+        site.greenlane(&["user", "disable", "wang"]).await.expect(0);
+        site.greenlane(&["user", "disable", "wang"]).await.expect(1);
+        site.greenlane(&["user", "disable", "nobody"]).await.expect(1);
+    }
+
     async fn keys_are_shown_once(database) {
         let site = Site::on(database).roles("api").start().await;
         let created = site.greenlane(&["key", "create", "--name", "first", "--scope", "applications:read"]).await.expect(0);
@@ -17,6 +32,31 @@ on_both_databases! {
         assert!(listed.stdout.contains("first") && !listed.stdout.contains(key), "{listed:?}");
         site.greenlane(&["key", "revoke", &uuid::Uuid::now_v7().to_string()]).await.expect(1);
     }
+}
+
+#[tokio::test]
+async fn weak_passwords_and_unknown_roles_are_refused() {
+    let site = Site::on(Database::sqlite()).roles("api").start().await;
+    let create = ["user", "create", "--name", "li", "--role", "reviewer"];
+    for password in ["", "\n", "short\n"] {
+        let ended = site.settings.run_with_input(&create, password).await.expect(1);
+        assert!(ended.stdout.is_empty() && !ended.stderr.is_empty(), "{ended:?}");
+    }
+    let good = "correct horse battery staple\n";
+    for call in [
+        &["user", "create", "--name", "li", "--role", "king"][..],
+        &["user", "create", "--name", " li", "--role", "reviewer"],
+        &["user", "create", "--name", "li", "--role", "reviewer", "--authority", "not one"],
+        &["user", "create", "--name", "li"],
+        &["user", "disable"],
+    ] {
+        site.settings.run_with_input(call, good).await.expect(2);
+    }
+    let own = [&create[..], &["--document-type", "A"]].concat();
+    site.settings.run_with_input(&own, good).await.expect(1);
+    site.settings.run_with_input(&own, &format!("{good}110105194912310021\n")).await.expect(1);
+    assert!(!site.greenlane(&["user", "list"]).await.expect(0).stdout.contains("li "));
+    site.settings.run_with_input(&own, &format!("{good}11010519491231002X\n")).await.expect(0);
 }
 
 #[tokio::test]

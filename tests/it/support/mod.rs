@@ -1,6 +1,7 @@
 //! What the tests are written with.
 
 pub mod api;
+pub mod browser;
 pub mod database;
 pub mod photo;
 pub mod program;

@@ -1,13 +1,14 @@
 //! A whole installation of one test's own: database, simulator, server and keys.
 
 use super::api::Api;
+use super::browser::{Browser, PASSWORD};
 use super::database::Database;
 use super::program::{Finished, Program, Settings};
 use super::scratch::Scratch;
 use super::simulator::Simulator;
 
 pub const ALL_SCOPES: &str =
-    "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read";
+    "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read,reviews:supervise,admin";
 
 /// What a test can choose before the installation starts.
 pub struct Plan {
@@ -101,6 +102,25 @@ impl Site {
         let key = created.stdout.trim_end();
         assert!(!key.is_empty() && !key.contains(char::is_whitespace), "the key stands alone on stdout: {created:?}");
         self.api.with_key(key)
+    }
+
+    /// Creates a user, whose password is [`PASSWORD`].
+    pub async fn user(&self, name: &str, role: &str, more: &[&str]) {
+        let create = [&["user", "create", "--name", name, "--role", role][..], more].concat();
+        self.settings.run_with_input(&create, &format!("{PASSWORD}\n")).await.expect(0);
+    }
+
+    /// A browser that nobody has signed in from.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.api.without_key())
+    }
+
+    /// A browser whose user, made by this, is signed in.
+    pub async fn signed_in(&self, name: &str, role: &str) -> Browser {
+        self.user(name, role, &[]).await;
+        let mut browser = self.browser();
+        browser.sign_in(name, PASSWORD).await.expect(303);
+        browser
     }
 
     /// Runs a command of the program with the installation's configuration.

@@ -1,0 +1,166 @@
+//! What pages say: one file of messages for each language, `web/messages/`. A key that a page uses and a language has
+//! not fails a test.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde_json::json;
+
+use crate::domain::wire::wire_enum;
+
+wire_enum! {
+    /// A language of the pages, by its BCP 47 tag.
+    pub enum Language as "language" {
+        /// 简体中文, unless somebody chose otherwise.
+        Chinese = "zh-CN",
+        /// English.
+        English = "en",
+    }
+}
+
+type Messages = BTreeMap<String, String>;
+
+static CHINESE: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../../../web/messages/zh-CN.toml")));
+static ENGLISH: LazyLock<Messages> = LazyLock::new(|| parse(include_str!("../../../web/messages/en.toml")));
+
+impl Language {
+    fn messages(self) -> &'static Messages {
+        match self {
+            Self::Chinese => &CHINESE,
+            Self::English => &ENGLISH,
+        }
+    }
+
+    /// The message of a key.
+    pub fn message(self, key: &str) -> Option<&'static str> {
+        self.messages().get(key).map(String::as_str)
+    }
+
+    /// The messages whose keys begin with `js.`, for scripts, as JSON.
+    pub fn script_messages(self) -> String {
+        let own = self.messages().range("js.".to_owned()..).take_while(|(key, _)| key.starts_with("js."));
+        let own: BTreeMap<&str, &str> = own.map(|(key, text)| (key.trim_start_matches("js."), text.as_str())).collect();
+        json!(own).to_string()
+    }
+}
+
+/// Puts arguments where a message has `{0}`, `{1}` and so on.
+pub fn fill(message: &str, arguments: &[&dyn std::fmt::Display]) -> String {
+    let filled = arguments.iter().enumerate();
+    filled.fold(message.to_owned(), |text, (place, argument)| {
+        text.replace(&format!("{{{place}}}"), &argument.to_string())
+    })
+}
+
+/// The file's sections and keys as `section.key`. The files are part of the program: a test reads them.
+fn parse(text: &str) -> Messages {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let mut messages = Messages::new();
+    flatten("", &table, &mut messages);
+    messages
+}
+
+fn flatten(prefix: &str, table: &toml::Table, messages: &mut Messages) {
+    for (key, value) in table {
+        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::String(text) => {
+                messages.insert(key, text.clone());
+            }
+            toml::Value::Table(table) => flatten(&key, table, messages),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    /// Keys that are put together: `("role.", role)`.
+    fn families(messages: &Messages, prefix: &str) -> Vec<String> {
+        messages.keys().filter(|key| key.starts_with(prefix)).cloned().collect()
+    }
+
+    /// The texts in quotes after each `marker(`.
+    fn called(text: &str, marker: &str) -> Vec<(String, bool)> {
+        let mut found = Vec::new();
+        for (at, _) in text.match_indices(marker) {
+            let before = text.get(..at).and_then(|text| text.chars().next_back());
+            if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_') {
+                continue;
+            }
+            let rest = &text[at + marker.len()..];
+            let Some((key, after)) = rest.split_once('"') else { continue };
+            found.push((key.to_owned(), after.trim_start().starts_with(',')));
+        }
+        found
+    }
+
+    fn files(folder: &Path, endings: &[&str], found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if !path.ends_with("vendor") {
+                    files(&path, endings, found);
+                }
+            } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
+                found.push(fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_is_there_in_every_language() {
+        assert!(CHINESE.len() > 50, "the file does not parse");
+        let (chinese, english): (BTreeSet<_>, BTreeSet<_>) = (CHINESE.keys().collect(), ENGLISH.keys().collect());
+        let missing: Vec<_> = chinese.symmetric_difference(&english).collect();
+        assert!(missing.is_empty(), "only one language has {missing:?}");
+        for (key, text) in CHINESE.iter() {
+            let places = |text: &str| (0..5).filter(|place| text.contains(&format!("{{{place}}}"))).collect::<Vec<_>>();
+            assert_eq!(places(text), places(&ENGLISH[key]), "arguments of `{key}`");
+            assert!(!text.trim().is_empty() && !ENGLISH[key].trim().is_empty(), "`{key}` is empty");
+        }
+    }
+
+    #[test]
+    fn every_message_that_a_page_uses_is_there_and_no_other() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (mut pages, mut scripts, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        files(&root.join("web/templates"), &[".html"], &mut pages);
+        files(&root.join("web/static"), &[".js"], &mut scripts);
+        for folder in ["src/http/pages", "src/http/console", "src/http/ops"] {
+            if root.join(folder).is_dir() {
+                files(&root.join(folder), &[".rs"], &mut sources);
+            }
+        }
+        let mut used = BTreeSet::new();
+        let mut unknown = Vec::new();
+        let mut use_key = |key: String| {
+            if key.ends_with('.') {
+                used.extend(families(&CHINESE, &key));
+            } else if CHINESE.contains_key(&key) {
+                used.insert(key);
+            } else {
+                unknown.push(key);
+            }
+        };
+        for text in pages.iter().chain(&sources) {
+            for marker in ["t(\"", "fill(\"", "t_of(\"", "message(\""] {
+                called(text, marker).into_iter().for_each(|(key, _)| use_key(key));
+            }
+        }
+        for text in &scripts {
+            called(text, "t(\"").into_iter().for_each(|(key, _)| use_key(format!("js.{key}")));
+        }
+        assert!(unknown.is_empty(), "used, and in no file: {unknown:?}");
+        let unused: Vec<_> = CHINESE.keys().filter(|key| !used.contains(*key)).collect();
+        assert!(unused.is_empty(), "in the files, and used by no page: {unused:?}");
+    }
+
+    #[test]
+    fn arguments_take_their_places() {
+        assert_eq!(fill("{1} of {0}, {1}", &[&2, &"x"]), "x of 2, x");
+    }
+}
