@@ -17,6 +17,7 @@ use crate::{
         },
     },
     http::{self, AppState},
+    licences::desk::Desk,
     providers::{Providers, breaker::Breakers},
     stages, telemetry,
 };
@@ -106,14 +107,21 @@ impl Server {
             None if roles.contains(&Role::Worker) => Some(wiring::providers(config, &hints)?),
             other => other,
         };
+        let registry = match &providers {
+            Some(providers) => Arc::clone(&providers.registry),
+            None => wiring::registry(config, &hints)?,
+        };
         let engine = wiring::engine(config, roles, store, secrets, hints).await?;
+        let photos = wiring::photo_vault(config, &engine)?;
+        let desk = wiring::desk(config, &engine, photos.clone(), registry);
         let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
-            engine.work(stages::all(&wiring::tools(config, &engine, providers)));
+            engine.work(stages::all(&wiring::tools(config, &engine, providers, photos)));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
         }
         if roles.contains(&Role::Scheduler) {
             engine.sweep(scheduled(config, &engine)?);
+            engine.sweep(wiring::licence_sweep(config, &engine, desk.clone())?.into_iter().collect());
         }
         let stop_http = CancellationToken::new();
         let (mut address, mut http) = (None, None);
@@ -125,7 +133,7 @@ impl Server {
             let local = listener.local_addr()?;
             eprintln!("listening on http://{local}");
             address = Some(local);
-            http = Some(tokio::spawn(answer(listener, router(config, &engine, breakers)?, stop_http.clone())));
+            http = Some(tokio::spawn(answer(listener, router(config, &engine, breakers, desk)?, stop_http.clone())));
         }
         tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
         Ok(Self { engine, address, stop_http, http })
@@ -146,7 +154,7 @@ impl Server {
     }
 }
 
-fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>) -> anyhow::Result<axum::Router> {
+fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk) -> anyhow::Result<axum::Router> {
     let limits = &config.limits;
     let settings = http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
@@ -165,7 +173,8 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>) -> anyhow::
         },
         ..http::Settings::default()
     };
-    let state = AppState::new(engine.clone(), wiring::inspector(config)?, wiring::blobs(config)?, breakers, settings);
+    let (inspector, blobs) = (wiring::inspector(config)?, wiring::blobs(config)?);
+    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, settings);
     Ok(http::router(state))
 }
 

@@ -21,17 +21,19 @@ use crate::{
         sweep::{
             Sweep,
             alerts::{self, Alerts},
+            licences,
             outbox::{self, Outbox},
         },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
-    photos::{Inspector, Thresholds},
+    licences::desk::{self, Desk},
+    photos::{Inspector, PhotoVault, Thresholds},
     providers::{
-        Providers,
+        Absent, Providers, Registry,
         blob::BlobStore,
         breaker::BreakerSettings,
         egress::WebhookClient,
-        http::{self, Settings as ProviderSettings},
+        http::{self, Calls, Settings as ProviderSettings},
         mail,
         operations_mail::OperationsMailer,
     },
@@ -198,12 +200,37 @@ pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Provide
     else {
         anyhow::bail!("a provider has no address");
     };
-    let breaker = &settings.breaker;
     let settings = ProviderSettings {
         registry_url,
         face_url,
         sms_url,
         push_url,
+        calls: calls(config)?,
+        registry_limit: rate(registry.rate_per_second, registry.rate_burst)?,
+        face_limit: rate(face.rate_per_second, face.rate_burst)?,
+        sms_limit: rate(sms.rate_per_second, sms.rate_burst)?,
+        push_limit: rate(push.rate_per_second, push.rate_burst)?,
+    };
+    Ok(http::providers(&settings, hints)?)
+}
+
+/// The registry of a process that runs no stages. One that is not configured cannot be asked, and nothing is vouched for.
+///
+/// # Errors
+/// The HTTP client cannot be made.
+pub fn registry(config: &Config, hints: &SharedHints) -> anyhow::Result<Arc<dyn Registry>> {
+    let registry = &config.providers.registry;
+    let Some(url) = &registry.url else {
+        tracing::warn!("no registry is configured: this process cannot show or verify licences");
+        return Ok(Arc::new(Absent));
+    };
+    let limit = rate(registry.rate_per_second, registry.rate_burst)?;
+    Ok(http::registry(url.expose().clone(), limit, &calls(config)?, hints)?)
+}
+
+fn calls(config: &Config) -> anyhow::Result<Calls> {
+    let (settings, breaker) = (&config.providers, &config.providers.breaker);
+    Ok(Calls {
         timeout: settings.timeout_seconds.duration(),
         connect_timeout: settings.connect_timeout_seconds.duration(),
         breaker: BreakerSettings {
@@ -213,12 +240,7 @@ pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Provide
             open_for: breaker.open_seconds.duration(),
             max_open_for: breaker.max_open_seconds.duration(),
         },
-        registry_limit: rate(registry.rate_per_second, registry.rate_burst)?,
-        face_limit: rate(face.rate_per_second, face.rate_burst)?,
-        sms_limit: rate(sms.rate_per_second, sms.rate_burst)?,
-        push_limit: rate(push.rate_per_second, push.rate_burst)?,
-    };
-    Ok(http::providers(&settings, hints)?)
+    })
 }
 
 /// A limit, or none where the configured rate is 0.
@@ -338,12 +360,45 @@ fn hostname() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The portraits of licences.
+///
+/// # Errors
+/// As [`blobs`].
+pub fn photo_vault(config: &Config, engine: &Engine) -> anyhow::Result<PhotoVault> {
+    let shared = &engine.shared;
+    Ok(PhotoVault::new(Arc::clone(&shared.store), Arc::clone(&shared.secrets), blobs(config)?))
+}
+
+/// What is asked about issued licences.
+pub fn desk(config: &Config, engine: &Engine, photos: PhotoVault, registry: Arc<dyn Registry>) -> Desk {
+    let licence = &config.licence;
+    let settings = desk::Settings {
+        status_cache: licence.status_cache_seconds.duration(),
+        presentation: licence.presentation_seconds.duration(),
+    };
+    Desk::new(engine.clone(), photos, registry, settings)
+}
+
+/// The status sweep; none when it is turned off.
+///
+/// # Errors
+/// The rate makes no limit.
+pub fn licence_sweep(config: &Config, engine: &Engine, desk: Desk) -> anyhow::Result<Option<Arc<dyn Sweep>>> {
+    let licence = &config.licence;
+    let Some(rate) = rate(licence.sweep_per_second, 1)? else {
+        return Ok(None);
+    };
+    let settings = licences::Settings { every: licence.sweep_every_seconds.duration(), rate };
+    Ok(Some(Arc::new(licences::Licences::new(engine.clone(), Arc::new(desk), settings))))
+}
+
 /// What the stages may use.
-pub fn tools(config: &Config, engine: &Engine, providers: Providers) -> Tools {
+pub fn tools(config: &Config, engine: &Engine, providers: Providers, photos: PhotoVault) -> Tools {
     Tools {
         providers,
         store: Arc::clone(&engine.shared.store),
         secrets: Arc::clone(&engine.shared.secrets),
+        photos,
         face_poll: config.face.pending_poll_seconds.duration(),
     }
 }

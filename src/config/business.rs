@@ -133,11 +133,20 @@ pub struct LicenceConfig {
     pub status_cache_seconds: Seconds,
     /// How long a presentation (亮码) is good for.
     pub presentation_seconds: Seconds,
+    /// Once in so long the registry is asked about each issued licence in the background.
+    pub sweep_every_seconds: Seconds,
+    /// So many of these questions a second, over all processes; 0: none, and the sweep is off.
+    pub sweep_per_second: f64,
 }
 
 impl Default for LicenceConfig {
     fn default() -> Self {
-        Self { status_cache_seconds: Seconds::new(5), presentation_seconds: Seconds::new(60) }
+        Self {
+            status_cache_seconds: Seconds::new(5),
+            presentation_seconds: Seconds::new(60),
+            sweep_every_seconds: Seconds::new(24 * 3600),
+            sweep_per_second: 5.0,
+        }
     }
 }
 
@@ -152,6 +161,16 @@ impl LicenceConfig {
             (1.0..=600.0).contains(&self.presentation_seconds.get()),
             "licence.presentation_seconds",
             "must be 1 to 600: a longer one could be shown as a screenshot",
+        );
+        problems.require(
+            self.sweep_every_seconds.get() >= 1.0,
+            "licence.sweep_every_seconds",
+            "must be 1 or more: the registry would be asked without a pause",
+        );
+        problems.require(
+            self.sweep_per_second == 0.0 || (0.001..=1000.0).contains(&self.sweep_per_second),
+            "licence.sweep_per_second",
+            "must be 0 (no sweep), or 0.001 to 1000",
         );
     }
 }

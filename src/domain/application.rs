@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     decision::{Failure, LicenceFacts},
     ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
+    job::{Purpose, Slot},
+    licence_watch::LicenceWatch,
     photo_reason::PhotoReason,
     stage::Stage,
     wire::wire_enum,
@@ -312,6 +314,9 @@ pub struct Application {
     /// Whether operators were told that its licence has no card.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub card_refused: bool,
+    /// What became of the issued licence; none while there is nothing to remember.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<LicenceWatch>,
     /// The audit chain's head.
     pub chain: ChainHead,
 }
@@ -335,8 +340,21 @@ impl Application {
         self.notices.iter().any(|notice| notice.state == NoticeState::Failed)
     }
 
-    /// The notice of a channel.
-    pub fn notice_mut(&mut self, channel: Channel) -> Option<&mut Notice> {
-        self.notices.iter_mut().find(|notice| notice.channel == channel)
+    /// The notice that a slot settles: of the result, or that a reissue is needed.
+    pub fn notice(&self, slot: Slot) -> Option<&Notice> {
+        let notices = match slot.purpose() {
+            Purpose::Result => &self.notices,
+            Purpose::Reapply => &self.watch.as_ref()?.notices,
+        };
+        notices.iter().find(|notice| Some(notice.channel) == slot.channel())
+    }
+
+    /// [`Application::notice`], to be changed.
+    pub fn notice_mut(&mut self, slot: Slot) -> Option<&mut Notice> {
+        let notices = match slot.purpose() {
+            Purpose::Result => &mut self.notices,
+            Purpose::Reapply => &mut self.watch.as_mut()?.notices,
+        };
+        notices.iter_mut().find(|notice| Some(notice.channel) == slot.channel())
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::{
     decision::{Decision, Failure},
     event::Actor,
-    ids::{PhotoId, ReviewId},
+    ids::{LicenceId, PhotoId, ReviewId},
     job::Slot,
     photo_reason::PhotoReason,
+    presentation::{Purpose, Refused},
     review::Verdict,
 };
 
@@ -58,6 +59,35 @@ pub enum Cause {
     DeadlineReached,
     /// The calendar changed, or data that was missing is there.
     CalendarChanged,
+    /// The registry was asked about the issued licence.
+    RegistrySaw {
+        /// Letters of the status at issue.
+        issued: String,
+        /// Letters of the status now.
+        status: String,
+        /// Whether class, validity or authority are other ones than at issue.
+        reissue_needed: bool,
+    },
+    /// An operator ends the service of the issued licence (R30).
+    Terminate {
+        /// Who.
+        actor: Actor,
+        /// The licence meant.
+        licence: LicenceId,
+        /// Why.
+        reason: String,
+    },
+    /// A presentation of the issued licence was checked.
+    Verified {
+        /// The verifier's key.
+        actor: Actor,
+        /// Whose key that is.
+        verifier: String,
+        /// What for.
+        purpose: Purpose,
+        /// Why it was not good; none when it was.
+        refused: Option<Refused>,
+    },
     /// Somebody looked at the photo.
     PhotoViewed {
         /// Who.
@@ -171,6 +201,9 @@ pub enum Refusal {
     /// The reviewer saw other evidence than the present one.
     #[error("the evidence changed")]
     StaleEvidence,
+    /// The licence is not the application's, or its service is ended already.
+    #[error("the licence is not current")]
+    LicenceNotCurrent,
     /// There is no such review, or it is not the application's current one.
     #[error("no such review")]
     NoSuchReview,
@@ -200,6 +233,7 @@ impl Refusal {
             Self::ConflictOfInterest => "conflict_of_interest",
             Self::LeaseLost => "lease_lost",
             Self::StaleEvidence => "stale_evidence",
+            Self::LicenceNotCurrent => "licence_not_current",
             Self::NoSuchReview => "review_not_found",
             Self::Nothing => "nothing_to_do",
             Self::Unknown { .. } => "unknown_outcome",

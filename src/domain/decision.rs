@@ -8,6 +8,7 @@ use super::{
     ids::LicenceId,
     photo_reason::PhotoReason,
     review::Evidence,
+    vehicle_class::VehicleClasses,
 };
 use std::time::Duration;
 
@@ -38,6 +39,19 @@ pub struct LicenceFacts {
     pub valid_until: Option<NaiveDate>,
     /// 发证机关, e.g. 蒙C.
     pub authority: String,
+}
+
+impl LicenceFacts {
+    /// Whether nothing changed that makes a reissue necessary. The same classes in another order are no change.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let classes = match (VehicleClasses::parse(&self.classes), VehicleClasses::parse(&other.classes)) {
+            (Ok(these), Ok(those)) => these == those,
+            _ => self.classes == other.classes,
+        };
+        classes
+            && (self.valid_from, self.valid_until, &self.authority)
+                == (other.valid_from, other.valid_until, &other.authority)
+    }
 }
 
 /// What a stage learnt that later stages, the record or the audit log need. No personal data.

@@ -92,6 +92,12 @@ wire_enum! {
         Completed = "completed",
         /// The licence's card could not be drawn.
         CardRefused = "card_refused",
+        /// The registry has another status of the issued licence, or other data, than was noted last.
+        LicenceStatusChanged = "licence_status_changed",
+        /// An operator ended the service of the issued licence.
+        LicenceTerminated = "licence_terminated",
+        /// Somebody checked a presentation of the issued licence.
+        LicenceVerified = "licence_verified",
     }
 }
 

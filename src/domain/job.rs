@@ -13,11 +13,25 @@ wire_enum! {
         Sms = "sms",
         /// Notification by app.
         App = "app",
+        /// That a reissue is needed, by SMS.
+        ReapplySms = "reapply_sms",
+        /// That a reissue is needed, by app.
+        ReapplyApp = "reapply_app",
+    }
+}
+
+wire_enum! {
+    /// What a notification is about: the second half of its key `{application_id}:{purpose}`.
+    pub enum Purpose as "purpose" {
+        /// How the application ended.
+        Result = "result",
+        /// 需要重新申领: the licence data changed since the issue.
+        Reapply = "reapply",
     }
 }
 
 impl Slot {
-    /// The slot that settles a channel.
+    /// The slot that tells the result by a channel.
     pub const fn of(channel: Channel) -> Self {
         match channel {
             Channel::Sms => Self::Sms,
@@ -25,12 +39,28 @@ impl Slot {
         }
     }
 
+    /// The slot that tells by a channel that a reissue is needed.
+    pub const fn reapply(channel: Channel) -> Self {
+        match channel {
+            Channel::Sms => Self::ReapplySms,
+            Channel::App => Self::ReapplyApp,
+        }
+    }
+
+    /// What the slot's notification is about.
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Main | Self::Sms | Self::App => Purpose::Result,
+            Self::ReapplySms | Self::ReapplyApp => Purpose::Reapply,
+        }
+    }
+
     /// The channel that the slot settles; none for the stages before the decision.
     pub const fn channel(self) -> Option<Channel> {
         match self {
             Self::Main => None,
-            Self::Sms => Some(Channel::Sms),
-            Self::App => Some(Channel::App),
+            Self::Sms | Self::ReapplySms => Some(Channel::Sms),
+            Self::App | Self::ReapplyApp => Some(Channel::App),
         }
     }
 }

@@ -22,6 +22,12 @@ pub const LIABILITY_ZH: &str =
 /// What a holder is told when the licence data changed and an application is needed again.
 pub const REAPPLY_NEEDED_ZH: &str = "您的驾驶证信息已变更，请登录“交管12123”APP重新申领驾驶证电子版。";
 
+/// The title of that in the app.
+pub const REAPPLY_TITLE_ZH: &str = "驾驶证电子版需要重新申领";
+
+/// The notice on the licence that there are cases in which only the paper licence serves (R31).
+pub const PAPER_NEEDED_ZH: &str = "特定情况下，仍需使用纸质驾驶证。";
+
 /// The notice on the licence that a screenshot is worth nothing.
 pub const SCREENSHOT_INVALID_ZH: &str = "电子驾驶证应当实时出示，截图无效。";
 
@@ -32,6 +38,8 @@ wire_enum! {
         Issued = "issued",
         /// Anything else.
         Rejected = "rejected",
+        /// The licence data changed: a reissue is needed.
+        Reapply = "reapply",
     }
 }
 

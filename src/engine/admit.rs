@@ -160,6 +160,7 @@ impl Admitter {
             upstream_ref: new.upstream_ref,
             last_fence: 0,
             card_refused: false,
+            watch: None,
             chain: empty_chain(),
         };
         let event = NewEvent {

@@ -45,6 +45,7 @@ fn application(status: Status) -> Application {
         upstream_ref: Some("X-1".to_owned()),
         last_fence: 0,
         card_refused: false,
+        watch: None,
         chain: ChainHead { seq: 1, hash: "00".repeat(32) },
     }
 }

@@ -35,6 +35,15 @@ pub trait Hints: Send + Sync {
     /// # Errors
     /// The time after which as many tokens will be there, if nobody else takes them.
     async fn take(&self, name: &str, limit: RateLimit, cost: u32) -> Result<(), Duration>;
+
+    /// Whether some process remembered `name` and its time is not over. False where nobody can be asked: only a yes is
+    /// worth something, and the database has the last word.
+    async fn remembers(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Remembers `name` for every process, where there is a common memory.
+    async fn remember(&self, _name: &str, _hold: Duration) {}
 }
 
 /// Hints as the program passes them around.

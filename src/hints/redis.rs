@@ -115,6 +115,19 @@ impl Hints for Redis {
             None => self.local.take(name, limit, cost).await,
         }
     }
+
+    async fn remembers(&self, name: &str) -> bool {
+        let key = format!("greenlane:seen:{name}");
+        let asked =
+            self.link.run(async |mut redis| ::redis::cmd("EXISTS").arg(key).query_async::<u64>(&mut redis).await);
+        asked.await == Some(1)
+    }
+
+    async fn remember(&self, name: &str, hold: Duration) {
+        let mut set = ::redis::cmd("SET");
+        set.arg(format!("greenlane:seen:{name}")).arg(1).arg("PX").arg(hold.as_millis().max(1) as u64);
+        let _dropped_without_redis = self.link.run(async |mut redis| set.query_async::<()>(&mut redis).await).await;
+    }
 }
 
 /// The connection for commands. One that failed is thrown away: a peer that vanished is not told apart from a slow one.

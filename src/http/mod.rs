@@ -13,7 +13,6 @@ pub mod openapi;
 pub mod pages;
 pub mod params;
 pub mod person;
-pub mod photo_file;
 pub mod problem;
 pub mod reviewer;
 mod router;

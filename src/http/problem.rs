@@ -14,6 +14,8 @@ use utoipa::ToSchema;
 use crate::{
     domain::{applicant::FieldError, cause::Refusal},
     engine::{admit::AdmitError, commit::ApplyError},
+    licences::desk::DeskError,
+    photos::VaultError,
     store::StoreError,
 };
 
@@ -222,6 +224,16 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = &error as &dyn Error, "the database is away");
                 Self::unavailable()
             }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::Store(error) | DeskError::Photo(VaultError::Store(error)) => error.into(),
+            DeskError::Commit(error) => error.into(),
             error => Self::internal(&error),
         }
     }

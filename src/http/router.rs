@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    api::{applications, audit, health, ops, photos, reviews},
+    api::{applications, audit, health, licences, ops, photos, reviews},
     console,
     layers::{self, FreshId, REQUEST_ID},
     openapi::Head,
@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(applications::routes())
         .merge(photos::routes())
         .merge(reviews::routes())
+        .merge(licences::routes())
         .merge(ops::routes())
         .merge(audit::routes())
         .merge(health::routes())

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use crate::{
     engine::Engine,
     hints::RateLimit,
+    licences::desk::Desk,
     photos::Inspector,
     providers::{blob::BlobStore, breaker::Breakers},
     store::{self, types::Pause},
@@ -72,6 +73,8 @@ pub struct Parts {
     pub blobs: BlobStore,
     /// This process's circuit breakers.
     pub breakers: Arc<Breakers>,
+    /// Shows issued licences.
+    pub licences: Desk,
     /// Configuration.
     pub settings: Settings,
     pub(super) keys: KeyRing,
@@ -96,6 +99,7 @@ impl AppState {
         photos: Inspector,
         blobs: BlobStore,
         breakers: Arc<Breakers>,
+        licences: Desk,
         settings: Settings,
     ) -> Self {
         Self(Arc::new(Parts {
@@ -103,6 +107,7 @@ impl AppState {
             photos,
             blobs,
             breakers,
+            licences,
             settings,
             keys: KeyRing::default(),
             overview: Cached::new(OVERVIEW_KEPT),

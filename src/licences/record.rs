@@ -1,4 +1,7 @@
-//! The licence record (电子驾驶证记录) that generation writes: immutable, superseded and never edited.
+//! The licence record (电子驾驶证记录) that generation writes: signed, immutable, superseded and never edited.
+//!
+//! At rest it is a COSE_Sign1 over JSON, sealed like all personal data. The signature covers the licence's id too, so that
+//! a record proves which licence it belongs to.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -14,11 +17,25 @@ use crate::{
         workflow::WorkflowId,
     },
     providers::Licence,
-    secrets::{KeyMaterial, SealError},
+    secrets::{Context, KeyMaterial, SealError, SignatureError, SigningAlgorithm},
 };
 
 /// Table and column that the record is sealed for.
 const LICENCES: (&str, &str) = ("licences", "ciphertext");
+
+/// Why a record cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// It does not seal or open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// It is not signed by a key of this installation, or was changed since.
+    #[error("the signature of the licence record is not good")]
+    Signature(#[from] SignatureError),
+    /// Signed, and not a record that this version reads.
+    #[error("the licence record is not what this version expects")]
+    Unexpected,
+}
 
 /// What the record holds. Personal data: stored sealed only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,8 +64,23 @@ pub struct Record {
     pub facts: LicenceFacts,
     /// Letters of the licence status at issue.
     pub status: String,
-    /// The portrait.
+    /// The portrait: a stored photo, whatever its source.
     pub photo: Photo,
+    /// The registry's whole answer at issue; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Licence>,
+    /// The holder's licence whose place this one takes, where the application is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<LicenceId>,
+}
+
+/// How a stored record is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The algorithm.
+    pub algorithm: SigningAlgorithm,
+    /// The `kid` of the public key.
+    pub key_id: String,
 }
 
 impl Record {
@@ -70,29 +102,59 @@ impl Record {
             facts: facts(licence),
             status: licence.status.clone(),
             photo,
+            registry: Some(licence.clone()),
+            supersedes: None,
             document,
         }
     }
 
-    /// Seals the record under a fresh id.
+    /// Signs and seals the record under a fresh id.
     ///
     /// # Errors
-    /// Practically never; see [`SealError`].
-    pub fn seal(self, secrets: &KeyMaterial) -> Result<NewLicence, SealError> {
+    /// Practically never; see [`RecordError`].
+    pub fn seal(self, secrets: &KeyMaterial) -> Result<NewLicence, RecordError> {
         let id = LicenceId::new();
+        let json = serde_json::to_vec(&self).map_err(|_| RecordError::Unexpected)?;
+        let signed = secrets.signing_keys().sign(json, &signed_for(id))?;
         let (table, column) = LICENCES;
-        let sealed = secrets.sealer().seal_record(table, column, &id.to_string(), &self)?;
-        Ok(NewLicence { id, status: self.status, facts: self.facts, sealed: sealed.into() })
+        let sealed = secrets.sealer().seal_bytes(&Context { table, column, row: &id.to_string() }, &signed)?;
+        Ok(NewLicence { id, status: self.status, facts: self.facts, sealed })
     }
 
     /// Opens a stored record.
     ///
     /// # Errors
-    /// When it was tampered with or its key is missing.
-    pub fn open(secrets: &KeyMaterial, id: LicenceId, sealed: &SealedRecord) -> Result<Self, SealError> {
-        let (table, column) = LICENCES;
-        secrets.sealer().open_record(table, column, &id.to_string(), &sealed.clone().into())
+    /// When it was tampered with, its signature is not good, or a key is missing.
+    pub fn open(secrets: &KeyMaterial, id: LicenceId, sealed: &SealedRecord) -> Result<Self, RecordError> {
+        Self::open_signed(secrets, id, sealed).map(|(record, _)| record)
     }
+
+    /// [`Record::open`], with how it is signed; none of a record that an earlier version wrote, which signed nothing.
+    ///
+    /// # Errors
+    /// As [`Record::open`].
+    pub fn open_signed(
+        secrets: &KeyMaterial,
+        id: LicenceId,
+        sealed: &SealedRecord,
+    ) -> Result<(Self, Option<Signature>), RecordError> {
+        let (table, column) = LICENCES;
+        let bytes = secrets.sealer().open_bytes(&Context { table, column, row: &id.to_string() }, sealed)?;
+        let (json, signature) = if bytes.starts_with(b"{") {
+            (bytes.to_vec(), None)
+        } else {
+            let signed = secrets.signing_keys().open(&bytes, &signed_for(id))?;
+            (signed.payload, Some(Signature { algorithm: signed.algorithm, key_id: signed.key_id }))
+        };
+        // A serde error can quote the value, so it stops here.
+        let record = serde_json::from_slice(&json).map_err(|_| RecordError::Unexpected)?;
+        Ok((record, signature))
+    }
+}
+
+/// What the signature of a record is good for: this licence.
+fn signed_for(id: LicenceId) -> Vec<u8> {
+    [&b"greenlane licence 1:"[..], id.0.as_bytes()].concat()
 }
 
 /// The part of the registry's licence whose change makes a reissue necessary.
@@ -102,5 +164,46 @@ pub fn facts(licence: &Licence) -> LicenceFacts {
         valid_from: Some(licence.valid_from),
         valid_until: licence.valid_until,
         authority: licence.issuing_authority.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::application::PhotoSource;
+
+    fn record() -> Record {
+        serde_json::from_value(serde_json::json!({
+            "application_id": ApplicationId::new(), "workflow": "first_issue@1",
+            "document": { "document_type": "A", "document_number": "11010519491231002X" }, "name": "张三",
+            "file_number": "150300123456", "sex": null, "nationality": null, "address": null, "birth_date": null,
+            "first_issued_on": null, "status": "A", "photo": { "source": "retained", "photo_id": null },
+            "facts": { "classes": "C1", "valid_from": null, "valid_until": null, "authority": "蒙C" },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_record_is_signed_for_its_licence() {
+        let secrets = KeyMaterial::ephemeral().unwrap();
+        let licence = record().seal(&secrets).unwrap();
+        let (opened, signature) = Record::open_signed(&secrets, licence.id, &licence.sealed).unwrap();
+        assert_eq!((opened.photo.source, opened.document), (PhotoSource::Retained, record().document));
+        assert_eq!(signature.unwrap().algorithm, SigningAlgorithm::Es256);
+        // Sealed anew for another licence, the signature tells.
+        let (table, column) = LICENCES;
+        let (row, other) = (licence.id.to_string(), LicenceId::new());
+        let signed = secrets.sealer().open_bytes(&Context { table, column, row: &row }, &licence.sealed).unwrap();
+        let row = other.to_string();
+        let moved = secrets.sealer().seal_bytes(&Context { table, column, row: &row }, &signed).unwrap();
+        assert_eq!(Record::open(&secrets, other, &moved), Err(RecordError::Signature(SignatureError::Wrong)));
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_opens_without_a_signature() {
+        let (secrets, id, record) = (KeyMaterial::ephemeral().unwrap(), LicenceId::new(), record());
+        let (table, column) = LICENCES;
+        let sealed = secrets.sealer().seal_record(table, column, &id.to_string(), &record).unwrap();
+        assert_eq!(Record::open_signed(&secrets, id, &sealed), Ok((record, None)));
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::wire::wire_enum;
 
@@ -19,7 +19,7 @@ pub struct RegistryAnswer {
 }
 
 /// The licence as the registry holds it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Licence {
     /// 档案编号.
     pub file_number: String,
@@ -68,7 +68,7 @@ impl fmt::Debug for Licence {
 }
 
 /// The retained photo as the registry describes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetainedPhoto {
     /// There is one.
     pub available: bool,

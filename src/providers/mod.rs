@@ -3,6 +3,7 @@
 //! A stage sees four ports ([`Registry`], [`Face`], [`Sms`], [`Push`]) bundled in [`Providers`]. Behind each is
 //! an HTTP client under a guard (circuit breaker and rate limit), or, for measurements, [`noop`].
 
+mod absent;
 mod answer;
 pub mod blob;
 pub mod breaker;
@@ -16,6 +17,7 @@ mod ports;
 mod sample;
 pub mod simulator;
 
+pub use absent::Absent;
 pub use answer::{FaceAnswer, FaceState, Licence, RegistryAnswer, RetainedPhoto, SmsReport, SmsState};
 pub use ports::{
     CallError, DocumentRef, Face, FaceQuery, Providers, Push, PushNotification, Registry, Sms, SmsMessage,

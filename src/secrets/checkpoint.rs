@@ -15,13 +15,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The scalar is zero or above the curve's order, or the JWK's point is not on the curve.
-    #[error("not a P-256 key")]
+    #[error("not a key of the curve")]
     InvalidKey,
     /// The signer failed.
     #[error("the signature could not be made")]
     Failed,
     /// No key of this id is known here.
-    #[error("no checkpoint key with the id `{key_id}`")]
+    #[error("no key with the id `{key_id}`")]
     UnknownKey {
         /// The id that was asked for.
         key_id: String,
@@ -31,42 +31,38 @@ pub enum SignatureError {
     Wrong,
 }
 
-/// A P-256 public key as JSON Web Key (RFC 7517).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A public key of an elliptic curve as JSON Web Key (RFC 7517).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwk {
     /// Always `EC`.
     pub kty: String,
-    /// Always `P-256`.
+    /// `P-256`, or `SM2` of the licence keys.
     pub crv: String,
     /// The point's x coordinate, base64url.
     pub x: String,
     /// The point's y coordinate, base64url.
     pub y: String,
-    /// Always `ES256`.
+    /// `ES256`, or `SM2` of the licence keys.
     pub alg: String,
     /// Always `sig`.
     #[serde(rename = "use")]
     pub usage: String,
-    /// The RFC 7638 thumbprint.
+    /// The RFC 7638 thumbprint; of the licence keys its first 8 bytes.
     pub kid: String,
 }
 
 impl Jwk {
     fn new(key: &VerifyingKey) -> Self {
-        // Uncompressed SEC1: 0x04, x, y; each coordinate has 32 bytes.
-        let point = key.to_sec1_point(false);
-        let (x, y) = point.as_bytes().get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
+        Self::of("P-256", "ES256", key.to_sec1_point(false).as_bytes())
+    }
+
+    /// Of an uncompressed SEC1 point: 0x04, x, y; each coordinate has 32 bytes.
+    pub(super) fn of(curve: &str, algorithm: &str, point: &[u8]) -> Self {
+        let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let kid = thumbprint(&x, &y);
-        Self {
-            kty: "EC".to_owned(),
-            crv: "P-256".to_owned(),
-            x,
-            y,
-            alg: "ES256".to_owned(),
-            usage: "sig".to_owned(),
-            kid,
-        }
+        let kid = thumbprint(curve, &x, &y);
+        let [kty, crv, alg, usage] = ["EC", curve, algorithm, "sig"].map(str::to_owned);
+        Self { kty, crv, x, y, alg, usage, kid }
     }
 
     /// Whether the signature (64 bytes, r and s) belongs to the message.
@@ -149,8 +145,8 @@ fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> Result<(), Si
 }
 
 /// RFC 7638: SHA-256 over the required members in order, base64url.
-fn thumbprint(x: &str, y: &str) -> String {
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+fn thumbprint(curve: &str, x: &str, y: &str) -> String {
+    let members = format!(r#"{{"crv":"{curve}","kty":"EC","x":"{x}","y":"{y}"}}"#);
     URL_SAFE_NO_PAD.encode(Sha256::digest(members))
 }
 

@@ -3,6 +3,7 @@
 use super::{
     checkpoint::CheckpointSigner,
     key::{Key, fill_random},
+    signing::SigningAlgorithm,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -18,6 +19,10 @@ const HEADER: &str = "\
 # To change the master key, append another [[master_keys]] (an id of your choice and the output of
 # `openssl rand -base64 32`) and restart every process: the last one seals, all of them open.
 # blind_index_key and derivation_root cannot be changed: look-ups and webhook secrets hang on them.
+# Licences and presentation codes are signed with a key that is derived from derivation_root (ES256) until the file has
+# one of its own. To change it: append [[signing_keys]] with its algorithm (ES256 or SM2), a key as above and
+# standby = true; restart every process, so that all of them know it and publish it; take `standby` out; restart again.
+# The last one that does not stand by signs, all of them verify. Never remove one whose licences are still in use.
 
 ";
 
@@ -75,6 +80,8 @@ pub(super) struct KeyFile {
     pub(super) derivation_root: Key,
     pub(super) master_keys: Vec<MasterKeyEntry>,
     pub(super) checkpoint_keys: Vec<CheckpointKeyEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) signing_keys: Vec<SigningKeyEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,6 +97,17 @@ pub(super) struct CheckpointKeyEntry {
     pub(super) key: Key,
 }
 
+/// A key for licences and presentation codes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningKeyEntry {
+    pub(super) algorithm: SigningAlgorithm,
+    pub(super) key: Key,
+    /// Verifies and is published, but does not sign yet.
+    #[serde(default)]
+    pub(super) standby: bool,
+}
+
 impl KeyFile {
     pub(super) fn generate() -> Self {
         let mut id = [0; 4];
@@ -100,6 +118,7 @@ impl KeyFile {
             derivation_root: Key::generate(),
             master_keys: vec![MasterKeyEntry { id: format!("mk_{}", hex::encode(id)), key: Key::generate() }],
             checkpoint_keys: vec![CheckpointKeyEntry { key: CheckpointSigner::generate_key() }],
+            signing_keys: Vec::new(),
         }
     }
 

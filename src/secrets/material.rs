@@ -5,6 +5,7 @@ use super::{
     file::{KeyFile, KeyFileError},
     key::Key,
     sealer::Sealer,
+    signing::{SigningAlgorithm, SigningKeys},
     webhook::WebhookSecret,
 };
 use std::{
@@ -17,6 +18,7 @@ use std::{
 pub struct KeyMaterial {
     sealer: Sealer,
     signer: CheckpointSigner,
+    signing: SigningKeys,
     blind_index_key: Key,
     derivation_root: Key,
 }
@@ -65,6 +67,11 @@ impl KeyMaterial {
         &self.signer
     }
 
+    /// Sign and verify licence records and presentation codes.
+    pub fn signing_keys(&self) -> &SigningKeys {
+        &self.signing
+    }
+
     /// A keyed fingerprint by which a value can be found without being readable: equal values of
     /// one domain (e.g. `document_number`) give equal fingerprints, and only here. The caller
     /// normalises the value first.
@@ -75,6 +82,11 @@ impl KeyMaterial {
     /// [`KeyMaterial::blind_index`] as 64 hexadecimal digits.
     pub fn blind_index_hex(&self, domain: &str, value: &str) -> String {
         hex::encode(self.blind_index(domain, value))
+    }
+
+    /// [`KeyMaterial::blind_index`] of bytes.
+    pub fn content_index(&self, domain: &str, contents: &[u8]) -> [u8; 32] {
+        self.blind_index_key.mac(&[domain.as_bytes(), contents])
     }
 
     /// The secret that signs the webhooks of an owner; the same at every call.
@@ -95,7 +107,17 @@ impl KeyMaterial {
         let keys: Vec<Key> = file.checkpoint_keys.into_iter().map(|entry| entry.key).collect();
         let signer =
             CheckpointSigner::new(&keys).map_err(|error| malformed(format!("a checkpoint key is wrong: {error}")))?;
-        Ok(Self { sealer, signer, blind_index_key: file.blind_index_key, derivation_root: file.derivation_root })
+        let first = (SigningAlgorithm::Es256, SigningKeys::first(&file.derivation_root), false);
+        let further = file.signing_keys.into_iter().map(|entry| (entry.algorithm, entry.key, entry.standby));
+        let signing = SigningKeys::new(std::iter::once(first).chain(further))
+            .map_err(|error| malformed(format!("a signing key is wrong: {error}")))?;
+        Ok(Self {
+            sealer,
+            signer,
+            signing,
+            blind_index_key: file.blind_index_key,
+            derivation_root: file.derivation_root,
+        })
     }
 }
 

@@ -167,8 +167,13 @@ impl Sealer {
         let json = serde_json::to_vec(record)
             .map(Zeroizing::new)
             .map_err(|_| SealError::Unsealable { table: table.to_owned() })?;
-        let (key, wrapped) = self.new_data_key(table, row)?;
-        let ciphertext = self.seal(&key, &json, &Context { table, column, row })?;
+        self.seal_bytes(&Context { table, column, row }, &json)
+    }
+
+    /// [`Sealer::seal_record`] of bytes that are a record already.
+    pub fn seal_bytes(&self, context: &Context<'_>, record: &[u8]) -> Result<SealedRecord, SealError> {
+        let (key, wrapped) = self.new_data_key(context.table, context.row)?;
+        let ciphertext = self.seal(&key, record, context)?;
         Ok(SealedRecord { key_id: wrapped.key_id, wrapped_key: wrapped.bytes, ciphertext })
     }
 
@@ -180,11 +185,16 @@ impl Sealer {
         row: &str,
         sealed: &SealedRecord,
     ) -> Result<T, SealError> {
-        let bytes = self.unwrap_parts(&sealed.key_id, &sealed.wrapped_key, table, row)?;
-        let key = DataKey(Aes256Gcm::new(&(*bytes).into()));
-        let json = self.open(&key, &sealed.ciphertext, &Context { table, column, row })?;
+        let json = self.open_bytes(&Context { table, column, row }, sealed)?;
         // A serde error can quote the value, so it stops here.
         serde_json::from_slice(&json).map_err(|_| SealError::Unexpected { table: table.to_owned() })
+    }
+
+    /// The bytes of a record, see [`Sealer::seal_bytes`].
+    pub fn open_bytes(&self, context: &Context<'_>, sealed: &SealedRecord) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let bytes = self.unwrap_parts(&sealed.key_id, &sealed.wrapped_key, context.table, context.row)?;
+        let key = DataKey(Aes256Gcm::new(&(*bytes).into()));
+        self.open(&key, &sealed.ciphertext, context)
     }
 
     fn keys(&self) -> impl Iterator<Item = &MasterKey> {

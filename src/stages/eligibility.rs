@@ -9,7 +9,6 @@ use crate::{
         deadline::six_months_after,
         decision::{Decision, Finding, LicenceFacts, Rejection},
         stage::{Stage, outcome},
-        vehicle_class::VehicleClasses,
     },
     engine::run::{Run, StageRunner},
     licences::record::facts,
@@ -52,7 +51,7 @@ impl Eligibility {
         let current = store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))?;
         if application.kind == Kind::Reissue {
             return match current {
-                Some(current) if same(&current.facts, now) => {
+                Some(current) if current.facts.same_as(now) => {
                     reject(OutcomeCode::Unchanged, "nothing changed since the issue")
                 }
                 None if application.photo.source == PhotoSource::Previous => {
@@ -87,17 +86,6 @@ fn retained_photo(source: PhotoSource, licence: &Licence) -> Result<(), Decision
         }
         _ => Ok(()),
     }
-}
-
-/// R16: class, validity or authority. The same classes in another order are no change.
-fn same(issued: &LicenceFacts, now: &LicenceFacts) -> bool {
-    let classes = match (VehicleClasses::parse(&issued.classes), VehicleClasses::parse(&now.classes)) {
-        (Ok(issued), Ok(now)) => issued == now,
-        _ => issued.classes == now.classes,
-    };
-    classes
-        && (issued.valid_from, issued.valid_until, &issued.authority)
-            == (now.valid_from, now.valid_until, &now.authority)
 }
 
 fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {

@@ -1,18 +1,24 @@
-//! 生成: looks at the licence status once more and writes the licence record.
+//! 生成: looks at the licence status once more, keeps the portrait and writes the licence record.
 
 use async_trait::async_trait;
 
 use crate::{
     domain::{
-        application::{Photo, PhotoSource},
-        decision::{Decision, Failure},
+        application::{Kind, OutcomeCode, Photo, PhotoSource},
+        decision::{Decision, Failure, Rejection},
         stage::Stage,
     },
     engine::run::{Run, StageRunner},
     licences::record::Record,
+    photos::VaultError,
+    store::types::LicenceRecord,
 };
 
-use super::{Tools, interrupted, registry::eligible_licence};
+use super::{
+    Tools, failure, interrupted,
+    registry::{document, eligible_licence},
+    unanswered,
+};
 
 pub(super) struct Generation(pub(super) Tools);
 
@@ -30,25 +36,75 @@ impl StageRunner for Generation {
 impl Generation {
     async fn generate(&self, run: &Run) -> Result<Decision, Decision> {
         let licence = eligible_licence(&self.0, run).await?;
-        let photo = self.portrait(run).await?;
-        let record = Record::new(run.application(), run.applicant(), &licence, photo);
+        let current = self.current(run).await?;
+        let photo = self.portrait(run, current.as_ref()).await?;
+        let mut record = Record::new(run.application(), run.applicant(), &licence, photo);
+        record.supersedes = current.map(|current| current.id);
         match record.seal(&self.0.secrets) {
             Ok(sealed) => Ok(Decision::Issue(Box::new(sealed))),
             Err(error) => Err(Decision::Stall(Failure::new("record_not_sealed", error.to_string()))),
         }
     }
 
-    /// The photo of the record: `previous` is the one of the licence that this one supersedes.
-    async fn portrait(&self, run: &Run) -> Result<Photo, Decision> {
+    /// The licence that a reissue or a photo change is about; a first issue has none to look for.
+    async fn current(&self, run: &Run) -> Result<Option<LicenceRecord>, Decision> {
         let application = run.application();
-        if application.photo.source != PhotoSource::Previous {
-            return Ok(application.photo.clone());
+        if application.kind == Kind::FirstIssue {
+            return Ok(None);
         }
-        let current = self.0.store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))?;
-        let gone = || {
-            Decision::Stall(Failure::new("previous_photo_missing", "the previous licence has no photo to use again"))
-        };
-        let current = current.ok_or_else(gone)?;
-        Record::open(&self.0.secrets, current.id, &current.sealed).map(|record| record.photo).map_err(|_| gone())
+        self.0.store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))
     }
+
+    /// The photo of the record: `previous` is the one of the licence that this one supersedes, and every one is stored.
+    async fn portrait(&self, run: &Run, current: Option<&LicenceRecord>) -> Result<Photo, Decision> {
+        match run.application().photo.source {
+            PhotoSource::Camera | PhotoSource::Album => Ok(run.application().photo.clone()),
+            PhotoSource::Retained => self.retained(run).await,
+            PhotoSource::Previous => {
+                let previous = current.and_then(|current| {
+                    Record::open(&self.0.secrets, current.id, &current.sealed).map(|record| record.photo).ok()
+                });
+                match previous {
+                    None => Err(Decision::Stall(Failure::new(
+                        "previous_photo_missing",
+                        "the previous licence has no photo to use again",
+                    ))),
+                    // An earlier version named the registry's picture without keeping it.
+                    Some(photo) if photo.photo_id.is_none() => self.retained(run).await,
+                    Some(photo) => Ok(photo),
+                }
+            }
+        }
+    }
+
+    /// The registry's picture, kept: the card needs it long after this moment.
+    async fn retained(&self, run: &Run) -> Result<Photo, Decision> {
+        let (application, tools) = (run.application(), &self.0);
+        let request_id = format!("{}:photo", application.id);
+        let picture = tools
+            .providers
+            .registry
+            .query_photo(document(run.applicant()), &request_id)
+            .await
+            .map_err(|error| unanswered(error, |error| Decision::Stall(failure(error))))?;
+        let Some(picture) = picture else {
+            let detail = "the registry has no retained photo any more";
+            return Err(Decision::Reject(Rejection::new(OutcomeCode::RetainedPhotoUnsuitable, detail)));
+        };
+        match tools.photos.keep_retained(&application.owner, &picture).await {
+            Ok(id) => Ok(Photo { source: PhotoSource::Retained, photo_id: Some(id) }),
+            Err(VaultError::Store(error)) => Err(interrupted(&error)),
+            Err(VaultError::Unreadable) => {
+                Err(retry("retained_photo_unreadable", "the registry's retained photo cannot be read"))
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a retained photo was not kept");
+                Err(retry("photo_store_unavailable", "the photo store did not take the retained photo"))
+            }
+        }
+    }
+}
+
+fn retry(code: &str, detail: &str) -> Decision {
+    Decision::Retry { after: None, error: Failure::new(code, detail) }
 }

@@ -16,6 +16,7 @@ use crate::{
         provider_error::{ErrorClass, ProviderError},
     },
     engine::run::StageRunner,
+    photos::PhotoVault,
     providers::{CallError, Providers},
     secrets::KeyMaterial,
     store::{Store, StoreError},
@@ -30,6 +31,8 @@ pub struct Tools {
     pub store: Arc<dyn Store>,
     /// Keys, to seal the licence record.
     pub secrets: Arc<KeyMaterial>,
+    /// Where portraits are kept.
+    pub photos: PhotoVault,
     /// How often a pending face verification is asked for.
     pub face_poll: Duration,
 }

@@ -1,13 +1,15 @@
-//! 通知: tells the applicant the result, by SMS and by app, each with its own attempts (R37).
+//! 通知: tells the applicant the result (R37), and later the holder that a reissue is needed (R16), by SMS and by app,
+//! each with its own attempts.
 
 use async_trait::async_trait;
 use serde_json::json;
 
 use crate::{
     domain::{
-        application::{Application, Channel, OutcomeCode},
+        application::{Channel, OutcomeCode},
         decision::{Decision, Failure},
-        message::{app_body, app_title, sms_text, template},
+        job::Purpose,
+        message::{NoticeTemplate, REAPPLY_NEEDED_ZH, REAPPLY_TITLE_ZH, app_body, app_title, sms_text, template},
         stage::Stage,
         transition::SENT_AGAIN,
     },
@@ -16,9 +18,6 @@ use crate::{
 };
 
 use super::{Tools, failure, unanswered};
-
-/// The purpose in `{application_id}:{purpose}`: there is one result per application.
-const PURPOSE: &str = "result";
 
 pub(super) struct Notification(pub(super) Tools);
 
@@ -29,20 +28,55 @@ impl StageRunner for Notification {
     }
 
     async fn run(&self, run: &Run) -> Decision {
-        let application = run.application();
-        let Some(outcome) = application.outcome.as_ref().map(|outcome| outcome.code) else {
-            return Decision::Undeliverable(Failure::new("outcome_missing", "there is no result to tell"));
+        let (application, slot) = (run.application(), run.job().slot);
+        let outcome = application.outcome.as_ref().map(|outcome| outcome.code);
+        let news = match (slot.purpose(), outcome) {
+            (Purpose::Reapply, _) => News::REAPPLY,
+            (Purpose::Result, Some(outcome)) => News::of(outcome),
+            (Purpose::Result, None) => {
+                return Decision::Undeliverable(Failure::new("outcome_missing", "there is no result to tell"));
+            }
         };
-        let key = format!("{}:{PURPOSE}", application.id);
-        let sent = match run.job().slot.channel() {
-            Some(Channel::Sms) => self.sms(run, outcome, &key).await,
-            Some(Channel::App) => self.push(run, outcome, &key).await,
+        // There is one result per application, and its holder is told once that a reissue is needed.
+        let key = format!("{}:{}", application.id, slot.purpose());
+        let sent = match slot.channel() {
+            Some(Channel::Sms) => self.sms(run, &news, &key).await,
+            Some(Channel::App) => self.push(run, &news, &key).await,
             None => return Decision::Undeliverable(Failure::new("channel_missing", "the job names no channel")),
         };
         match sent {
             Ok(message_id) => Decision::Sent { message_id },
             Err(NotSent::Refused(failure)) => Decision::Undeliverable(failure),
             Err(NotSent::Call(error)) => unanswered(error, |error| Decision::Undeliverable(failure(error))),
+        }
+    }
+}
+
+/// What there is to tell.
+struct News {
+    outcome: Option<OutcomeCode>,
+    template: NoticeTemplate,
+    sms: &'static str,
+    title: &'static str,
+    body: &'static str,
+}
+
+impl News {
+    const REAPPLY: Self = Self {
+        outcome: None,
+        template: NoticeTemplate::Reapply,
+        sms: REAPPLY_NEEDED_ZH,
+        title: REAPPLY_TITLE_ZH,
+        body: REAPPLY_NEEDED_ZH,
+    };
+
+    const fn of(outcome: OutcomeCode) -> Self {
+        Self {
+            outcome: Some(outcome),
+            template: template(outcome),
+            sms: sms_text(outcome),
+            title: app_title(outcome),
+            body: app_body(outcome),
         }
     }
 }
@@ -61,9 +95,9 @@ impl From<CallError> for NotSent {
 impl Notification {
     /// A gateway sends what it is given, as often as it is given: whenever an earlier run may have reached it, it is
     /// asked first (invariant 7).
-    async fn sms(&self, run: &Run, outcome: OutcomeCode, reference: &str) -> Result<String, NotSent> {
+    async fn sms(&self, run: &Run, news: &News, reference: &str) -> Result<String, NotSent> {
         let gateway = &self.0.providers.sms;
-        let planned_at = planned_at(run.application(), Channel::Sms);
+        let planned_at = run.application().notice(run.job().slot).map_or(-1, |notice| notice.planned_at_fence);
         if !run.is_first_of(planned_at) {
             let report = gateway.query(reference, reference).await?;
             let failed = report.state == Some(SmsState::Failed);
@@ -77,27 +111,22 @@ impl Notification {
         }
         let message = SmsMessage {
             to: run.applicant().mobile.as_str(),
-            template: template(outcome).as_str(),
-            text: sms_text(outcome),
+            template: news.template.as_str(),
+            text: news.sms,
             reference,
         };
         Ok(gateway.send(message, reference).await?)
     }
 
     /// The push service delivers one `cid` once, so sending again is harmless.
-    async fn push(&self, run: &Run, outcome: OutcomeCode, cid: &str) -> Result<String, NotSent> {
+    async fn push(&self, run: &Run, news: &News, cid: &str) -> Result<String, NotSent> {
         let notification = PushNotification {
             cid,
             app_user: run.applicant().app_user.as_str(),
-            title: app_title(outcome),
-            body: app_body(outcome),
-            data: &json!({ "application_id": run.application().id, "outcome": outcome }),
+            title: news.title,
+            body: news.body,
+            data: &json!({ "application_id": run.application().id, "outcome": news.outcome }),
         };
         Ok(self.0.providers.push.send(notification, cid).await?)
     }
-}
-
-fn planned_at(application: &Application, channel: Channel) -> i64 {
-    let notice = application.notices.iter().find(|notice| notice.channel == channel);
-    notice.map_or(-1, |notice| notice.planned_at_fence)
 }

@@ -14,7 +14,7 @@ use crate::{
 use super::{Tools, failure, unanswered};
 
 /// The registry's document reference of an applicant.
-fn document(applicant: &Applicant) -> DocumentRef<'_> {
+pub(super) fn document(applicant: &Applicant) -> DocumentRef<'_> {
     DocumentRef {
         document_type: applicant.document.document_type().as_str(),
         document_number: applicant.document.as_str(),

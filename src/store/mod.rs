@@ -4,6 +4,7 @@
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
 mod error;
+pub mod licences;
 mod migrate;
 pub mod postgres;
 pub mod rows;
@@ -32,6 +33,7 @@ use types::{
 use users::{Sessions, Users};
 
 pub use error::{Result, StoreError};
+pub use licences::Licences;
 
 /// Schema, clock, processes.
 #[async_trait]
@@ -216,11 +218,14 @@ pub trait Audit: Send + Sync {
 
 /// Everything that is stored.
 pub trait Store:
-    Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit + Users + Sessions
+    Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Licences + Audit + Users + Sessions
 {
 }
 
-impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Audit + Users + Sessions> Store for T {}
+impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Licences + Audit + Users + Sessions> Store
+    for T
+{
+}
 
 /// How a database is opened.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     application::{Application, Status},
     decision::{NewLicence, SealedRecord},
-    ids::{ApplicationId, PhotoId, ReviewId},
+    ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
     job::{Job, Slot},
     review::{Review, ReviewState},
 };
@@ -39,6 +39,8 @@ pub struct Rows<'a> {
     pub webhooks: Vec<&'a NewWebhook>,
     /// Licences to insert as their holder's current one.
     pub licences: Vec<LicenceRow<'a>>,
+    /// Licences whose service is ended.
+    pub terminated: Vec<LicenceId>,
     /// Notes to append.
     pub notes: Vec<NoteRow<'a>>,
     /// Alerts to append.
@@ -142,6 +144,11 @@ impl<'a> Rows<'a> {
             self.applications.push(&after.application);
             *self.counters.entry(counter_key(&before.application)).or_default() -= 1;
             *self.counters.entry(counter_key(&after.application)).or_default() += 1;
+            let is_terminated =
+                |state: &Snapshot| state.application.watch.as_ref().is_some_and(|watch| watch.terminated);
+            if is_terminated(after) && !is_terminated(before) {
+                self.terminated.extend(after.application.licence_id);
+            }
         }
         self.jobs.extend(after.jobs.iter().filter(|job| before.job(job.slot) != Some(job)).map(|job| (id, job)));
         let gone = before.jobs.iter().map(|job| job.slot).filter(|slot| after.job(*slot).is_none());

@@ -10,6 +10,7 @@ use crate::domain::{
     event::Actor,
     ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
+    licence_display::LicenceState,
     review::ReviewState,
     stage::Stage,
 };
@@ -409,8 +410,8 @@ pub struct LicenceRecord {
     pub application_id: ApplicationId,
     /// Blind index of the holder's document.
     pub holder: String,
-    /// `current`, `superseded` or `terminated`.
-    pub state: String,
+    /// How it stands.
+    pub state: LicenceState,
     /// The licence data at issue.
     pub facts: LicenceFacts,
     /// Letters of the licence status at issue.
@@ -419,6 +420,10 @@ pub struct LicenceRecord {
     pub sealed: SealedRecord,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
+    /// When the status sweep had its last answer about it.
+    pub seen_at: Option<DateTime<Utc>>,
+    /// Letters of the status in that answer.
+    pub seen_status: Option<String>,
 }
 
 /// A workflow version that is in use: released, never edited again.

@@ -79,6 +79,14 @@ metrics! {
         "How long the oldest due webhook has been due.";
     WEBHOOK_TRIES = "greenlane_webhook_tries_total", Kind::Counter, ["result"],
         "Tries to deliver a webhook: delivered, retried or dead.";
+    LICENCE_CHECKS = "greenlane_licence_checks_total", Kind::Counter, ["result"],
+        "Questions of the status sweep to the registry: answered, unanswered or failed.";
+    LICENCE_CHANGES = "greenlane_licence_changes_total", Kind::Counter, [],
+        "Issued licences whose status or data the registry had changed.";
+    PRESENTATIONS = "greenlane_presentations_total", Kind::Counter, ["mode"],
+        "Presentation codes made, by how the licence was shown.";
+    VERIFICATIONS = "greenlane_verifications_total", Kind::Counter, ["purpose", "result"],
+        "Presentations checked, by purpose and by result: valid, or the reason.";
     PROVIDER_CALLS = "greenlane_provider_calls_total", Kind::Counter, ["provider", "result"],
         "Calls to a provider by result: ok, circuit_open, or the class of the error.";
     PROVIDER_DURATION = "greenlane_provider_call_duration_seconds", Kind::Histogram(SHORT), ["provider"],

@@ -28,6 +28,7 @@ const BESIDE: &[(&str, &str)] = &[
     ("stages", "licences"),
     ("stages", "photos"),
     ("licences", "providers"),
+    ("licences", "photos"),
     ("photos", "providers"),
 ];
 

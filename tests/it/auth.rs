@@ -15,6 +15,8 @@ const PUBLIC: &[&str] = &[];
 const READ: &[&str] = &["applications:read", "ops:read"];
 const WRITE: &[&str] = &["applications:write"];
 const REVIEWS: &[&str] = &["reviews"];
+const PRESENT: &[&str] = &["licences:present"];
+const VERIFY: &[&str] = &["licences:verify"];
 const OPS_READ: &[&str] = &["ops:read"];
 const OPS_WRITE: &[&str] = &["ops:write"];
 const AUDIT: &[&str] = &["audit:read"];
@@ -41,6 +43,13 @@ const ROUTES: &[Row] = &[
     ("POST", "/v1/reviews/{id}/decision", REVIEWS),
     ("POST", "/v1/reviews/{id}/escalate", REVIEWS),
     ("POST", "/v1/reviews/{id}/undo", REVIEWS),
+    ("GET", "/.well-known/greenlane-keys", PUBLIC),
+    ("GET", "/v1/licences/{id}", PRESENT),
+    ("POST", "/v1/licences/query", PRESENT),
+    ("POST", "/v1/licences/{id}/presentations", PRESENT),
+    ("GET", "/v1/licences/{id}/verifications", PRESENT),
+    ("POST", "/v1/presentations/verify", VERIFY),
+    ("POST", "/v1/ops/licences/{id}/terminate", OPS_WRITE),
     ("GET", "/v1/ops/overview", OPS_READ),
     ("GET", "/v1/ops/queues", OPS_READ),
     ("POST", "/v1/ops/queues/{name}/pause", OPS_WRITE),

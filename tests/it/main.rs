@@ -13,6 +13,7 @@ mod cli;
 mod conventions;
 mod fuzz_api;
 mod journeys;
+mod licences;
 mod openapi;
 mod ops;
 mod photos;

@@ -6,6 +6,7 @@ use greenlane::{
         application::{Kind, Status},
         ids::{ApplicationId, LeaseId},
         job::Slot,
+        licence_display::LicenceState,
         review::ReviewState,
         stage::Stage,
     },
@@ -141,12 +142,11 @@ pub async fn a_new_licence_supersedes_the_former(site: Site) {
         .await;
         issued.push((id, licence));
     }
-    let states: Vec<String> = [
+    let states = [
         site.licence(issued[0].1.id).await.unwrap().unwrap().state,
         site.licence(issued[1].1.id).await.unwrap().unwrap().state,
-    ]
-    .to_vec();
-    assert_eq!(states, ["superseded", "current"]);
+    ];
+    assert_eq!(states, [LicenceState::Superseded, LicenceState::Current]);
     let current = site.current_licence("one holder").await.unwrap().unwrap();
     let (id, licence) = &issued[1];
     assert_eq!((current.id, current.application_id, current.issued_at), (licence.id, *id, now));

@@ -13,6 +13,7 @@ mod auditing;
 mod claiming;
 mod committing;
 mod deadlines;
+mod licences;
 mod make;
 mod operating;
 mod outage;
@@ -62,6 +63,8 @@ conformance! {
         workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
         heads_of_a_span, checkpoints_are_taken_once;
+    licences: a_presentation_is_used_up_once, checks_are_listed_newest_first, licences_have_their_turn_to_be_checked,
+        a_service_ends_with_its_application;
     reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;
     outage: an_unreachable_database_is_unavailable_and_comes_back;

@@ -56,6 +56,7 @@ pub fn application(now: DateTime<Utc>) -> Application {
         upstream_ref: None,
         last_fence: 0,
         card_refused: false,
+        watch: None,
         chain: ChainHead { seq: 1, hash: hash(1) },
     }
 }

@@ -4,6 +4,7 @@
 
 mod deadline;
 mod ending;
+mod licence;
 mod operator;
 mod review;
 mod run;
@@ -67,6 +68,9 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::ReviewClock => draft.review_clock()?,
         Cause::DeadlineReached => draft.deadline_reached()?,
         Cause::CalendarChanged => draft.calendar_changed()?,
+        Cause::RegistrySaw { issued, status, reissue_needed } => draft.registry_saw(&issued, status, reissue_needed)?,
+        Cause::Terminate { actor, licence, reason } => draft.terminate(actor, licence, &reason)?,
+        Cause::Verified { actor, verifier, purpose, refused } => draft.verified(actor, &verifier, purpose, refused)?,
         Cause::PhotoViewed { actor, photo } => {
             draft.event(EventType::PhotoViewed, actor, json!({ "photo_id": photo }));
         }
@@ -161,7 +165,7 @@ impl<'a> Draft<'a> {
         let (stage, attempts) = (job.stage, job.attempts);
         let failure = quarantine_failure(self.cx.now);
         match slot.channel() {
-            Some(channel) => self.give_up_notice(channel, failure),
+            Some(_) => self.give_up_notice(slot, failure),
             None => self.stall(stage, failure, attempts),
         }
         Ok(())

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::domain::{
-    application::{Channel, LastError, NoticeState, Status, WaitReason, Waiting},
+    application::{LastError, NoticeState, Status, WaitReason, Waiting},
     cause::Refusal,
     decision::{Decision, Failure, Finding, Until},
     event::{Actor, EventType},
-    job::{Job, Slot},
+    job::{Job, Purpose, Slot},
     plan::AlertKind,
     retry::jitter_unit,
     review::{Evidence, Review, ReviewState},
@@ -81,11 +81,11 @@ impl Draft<'_> {
         let attempts = job.attempts + 1;
         match job.slot.channel() {
             None => self.stall(job.stage, failure, attempts),
-            Some(channel) => {
-                if let Some(notice) = self.app().notice_mut(channel) {
+            Some(_) => {
+                if let Some(notice) = self.app().notice_mut(job.slot) {
                     notice.attempts = attempts;
                 }
-                self.give_up_notice(channel, failure);
+                self.give_up_notice(job.slot, failure);
             }
         }
     }
@@ -159,7 +159,7 @@ impl Draft<'_> {
         let wait = rule.retry.wait(attempts, unit, self.cx.timing.retry_scale).max(after.unwrap_or_default());
         let until = self.later(wait);
         self.postpone(job, until, attempts);
-        if let Some(notice) = job.slot.channel().and_then(|channel| self.app().notice_mut(channel)) {
+        if let Some(notice) = self.app().notice_mut(job.slot) {
             notice.attempts = attempts;
         }
         self.system_event(
@@ -209,11 +209,13 @@ impl Draft<'_> {
     fn settle_sent(&mut self, job: &Job, message_id: &str) {
         let now = self.cx.now;
         self.plan.after.drop_job(job.slot);
-        if let Some(notice) = job.slot.channel().and_then(|channel| self.app().notice_mut(channel)) {
+        if let Some(notice) = self.app().notice_mut(job.slot) {
             notice.state = NoticeState::Sent;
             notice.attempts = job.attempts + 1;
         }
-        self.app().notified_at.get_or_insert(now);
+        if job.slot.purpose() == Purpose::Result {
+            self.app().notified_at.get_or_insert(now);
+        }
         self.system_event(
             EventType::NotificationSent,
             json!({ "slot": job.slot, "attempts": job.attempts + 1, "message_id": message_id }),
@@ -221,17 +223,19 @@ impl Draft<'_> {
         self.complete_if_settled();
     }
 
-    pub(super) fn give_up_notice(&mut self, channel: Channel, failure: Failure) {
+    pub(super) fn give_up_notice(&mut self, slot: Slot, failure: Failure) {
         let now = self.cx.now;
-        self.plan.after.drop_job(Slot::of(channel));
+        self.plan.after.drop_job(slot);
         let mut attempts = 0;
-        if let Some(notice) = self.app().notice_mut(channel) {
+        if let Some(notice) = self.app().notice_mut(slot) {
             notice.state = NoticeState::Failed;
             attempts = notice.attempts;
         }
-        let data =
-            json!({ "slot": Slot::of(channel), "attempts": attempts, "error": failure.code, "detail": failure.detail });
-        self.app().last_error = Some(LastError { stage: Stage::Notification, failure, attempts, at: now });
+        let data = json!({ "slot": slot, "attempts": attempts, "error": failure.code, "detail": failure.detail });
+        // Only the result is sent again by an operator; that a reissue is needed stands in the display too.
+        if slot.purpose() == Purpose::Result {
+            self.app().last_error = Some(LastError { stage: Stage::Notification, failure, attempts, at: now });
+        }
         self.system_event(EventType::NotificationFailed, data);
         self.alert(AlertKind::NotificationFailed);
         self.complete_if_settled();

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
 pub mod gauges;
+pub mod licences;
 pub mod outbox;
 pub mod rescue;
 pub mod retention;

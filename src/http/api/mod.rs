@@ -3,6 +3,7 @@
 pub mod applications;
 pub mod audit;
 pub mod health;
+pub mod licences;
 pub mod ops;
 pub mod photos;
 pub mod reviews;

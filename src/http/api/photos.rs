@@ -23,12 +23,11 @@ use crate::{
         auth::{Authorised, WriteApplications},
         body::{Json, media_type, read, unsupported},
         params::{Named, Params},
-        photo_file,
         problem::{Fault, Problem, ProblemBody},
         reviewer::AsReviewer,
         state::AppState,
     },
-    photos::{InspectError, Inspected, MAX_BYTES, Rejected},
+    photos::{InspectError, Inspected, MAX_BYTES, Rejected, photo_file},
     providers::blob::BlobError,
     store::types::{OperatorAction, PhotoRecord},
 };

@@ -2,6 +2,7 @@
 
 mod applications;
 mod conventions;
+mod licences;
 mod operations;
 mod reviews;
 mod site;

@@ -33,8 +33,9 @@ use crate::{
     },
     hints::Local,
     http::{AppState, Settings, router},
-    photos::{Inspector, Thresholds},
-    providers::{blob::BlobStore, breaker::Breakers},
+    licences::desk::{self, Desk},
+    photos::{Inspector, PhotoVault, Thresholds},
+    providers::{blob::BlobStore, breaker::Breakers, noop},
     secrets::{ApiKey, KeyMaterial},
     store::{
         self, Options,
@@ -111,7 +112,11 @@ impl Site {
         engine.start(identity).await.unwrap();
         let blobs = BlobStore::open(&url::Url::from_file_path(folder.join("blobs")).unwrap()).unwrap();
         let inspector = Inspector::new(Thresholds::default(), 2).unwrap();
-        let state = AppState::new(engine.clone(), inspector, blobs, Arc::new(Breakers::default()), settings);
+        let shared = &engine.shared;
+        let vault = PhotoVault::new(Arc::clone(&shared.store), Arc::clone(&shared.secrets), blobs.clone());
+        let desk_settings = desk::Settings { status_cache: Duration::ZERO, presentation: Duration::from_secs(60) };
+        let desk = Desk::new(engine.clone(), vault, noop::providers().registry, desk_settings);
+        let state = AppState::new(engine.clone(), inspector, blobs, Arc::new(Breakers::default()), desk, settings);
         let mut site = Self { engine, router: router(state), key: String::new(), folder };
         site.key = site.key_of("upstream", ALL).await;
         site

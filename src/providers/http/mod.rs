@@ -29,6 +29,17 @@ const JSON_LIMIT: usize = 256 * 1024;
 /// The longest photo, in bytes.
 const PHOTO_LIMIT: usize = 10 * 1024 * 1024;
 
+/// How providers are called.
+#[derive(Debug, Clone)]
+pub struct Calls {
+    /// The longest time from sending a request to the last byte of its answer.
+    pub timeout: Duration,
+    /// The longest time for making a connection.
+    pub connect_timeout: Duration,
+    /// When the breakers open.
+    pub breaker: BreakerSettings,
+}
+
 /// Where the providers are and how they are called.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -40,12 +51,8 @@ pub struct Settings {
     pub sms_url: Url,
     /// Base of the push service.
     pub push_url: Url,
-    /// The longest time from sending a request to the last byte of its answer.
-    pub timeout: Duration,
-    /// The longest time for making a connection.
-    pub connect_timeout: Duration,
-    /// When the breakers open.
-    pub breaker: BreakerSettings,
+    /// How they are called.
+    pub calls: Calls,
     /// Calls to the registry, over all processes.
     pub registry_limit: Option<RateLimit>,
     /// Calls to face verification, over all processes.
@@ -66,13 +73,13 @@ pub struct SetupError(#[from] reqwest::Error);
 /// # Errors
 /// [`SetupError`].
 pub fn providers(settings: &Settings, hints: &SharedHints) -> Result<Providers, SetupError> {
-    let client = exchange::client(settings.timeout, settings.connect_timeout)?;
-    let breakers = Arc::new(Breakers::new(settings.breaker));
+    let client = exchange::client(settings.calls.timeout, settings.calls.connect_timeout)?;
+    let breakers = Arc::new(Breakers::new(settings.calls.breaker));
     let endpoint = |provider, base: &Url| Endpoint {
         provider,
         client: client.clone(),
         base: base.clone(),
-        timeout: settings.timeout,
+        timeout: settings.calls.timeout,
     };
     macro_rules! guarded {
         ($port:ident, $provider:ident, $url:ident, $limit:ident) => {
@@ -92,6 +99,22 @@ pub fn providers(settings: &Settings, hints: &SharedHints) -> Result<Providers, 
         push: guarded!(HttpPush, Push, push_url, push_limit),
         breakers,
     })
+}
+
+/// The guarded registry alone, for a process that runs no stages and shows licences.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn registry(
+    base: Url,
+    limit: Option<RateLimit>,
+    calls: &Calls,
+    hints: &SharedHints,
+) -> Result<Arc<dyn Registry>, SetupError> {
+    let client = exchange::client(calls.timeout, calls.connect_timeout)?;
+    let port = HttpRegistry(Endpoint { provider: Provider::Registry, client, base, timeout: calls.timeout });
+    let breakers = Arc::new(Breakers::new(calls.breaker));
+    Ok(Arc::new(Guarded::new(Arc::new(port), Provider::Registry, breakers, limit, hints.clone())))
 }
 
 /// Whether something accepts connections at a base URL. For the operator's check.

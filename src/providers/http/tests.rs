@@ -15,9 +15,11 @@ fn settings(base: &str) -> Settings {
         face_url: url("face/"),
         sms_url: url("sms"),
         push_url: url("push"),
-        timeout: Duration::from_secs(30),
-        connect_timeout: Duration::from_secs(10),
-        breaker: BreakerSettings { min_calls: 1000, ..BreakerSettings::default() },
+        calls: Calls {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            breaker: BreakerSettings { min_calls: 1000, ..BreakerSettings::default() },
+        },
         registry_limit: None,
         face_limit: None,
         sms_limit: None,
@@ -215,7 +217,9 @@ async fn unclear_answers() {
 async fn a_silent_server_is_given_up() {
     for answer in ["", "HTTP/1.1 200 OK\r\n\r\n{"] {
         let base = raw(answer, End::Hang).await;
-        let ports = ports(&Settings { timeout: Duration::from_millis(200), ..settings(&base) });
+        let usual = settings(&base);
+        let calls = Calls { timeout: Duration::from_millis(200), ..usual.calls.clone() };
+        let ports = ports(&Settings { calls, ..usual });
         let error = failed(ports.sms.send(sms("13800138000", "a"), "r").await);
         assert_eq!((error.class, error.code.as_str()), (ErrorClass::ReconcileFirst, "timeout"));
         assert_eq!(error.detail, "the SMS gateway did not answer within 0.2 s");
@@ -265,7 +269,8 @@ async fn a_request_that_cannot_be_built_is_our_fault() {
 async fn the_guard_stands_before_each_port() {
     let (base, _) = simulated().await;
     let breaker = BreakerSettings { min_calls: 2, ..BreakerSettings::default() };
-    let ports = ports(&Settings { breaker, ..settings(&base) });
+    let usual = settings(&base);
+    let ports = ports(&Settings { calls: Calls { breaker, ..usual.calls.clone() }, ..usual });
     for _ in 0..2 {
         failed(ports.registry.query_licence(by(&document(911)), "r").await);
     }

@@ -21,12 +21,19 @@ use crate::{
         run::{Ledger, Run},
     },
     licences::record::{Record, facts},
-    providers::Providers,
+    photos::PhotoVault,
+    providers::{Providers, blob::BlobStore},
     store::types::PhotoRecord,
 };
 
 /// How often a pending face is asked for.
 pub(super) const FACE_POLL: Duration = Duration::from_secs(15);
+
+/// A folder that the tests share: pictures are named by their contents and their installation's key.
+fn blobs() -> BlobStore {
+    let folder = std::env::temp_dir().join(format!("greenlane-stages-{}", std::process::id()));
+    BlobStore::open(&url::Url::from_file_path(folder).unwrap()).unwrap()
+}
 
 pub(super) struct Bench {
     pub(super) site: Site,
@@ -53,7 +60,8 @@ impl Bench {
         };
         let shared = &site.engine.shared;
         let (store, secrets) = (Arc::clone(&shared.store), Arc::clone(&shared.secrets));
-        let tools = Tools { providers, store, secrets, face_poll: FACE_POLL };
+        let photos = PhotoVault::new(Arc::clone(&store), Arc::clone(&secrets), blobs());
+        let tools = Tools { providers, store, secrets, photos, face_poll: FACE_POLL };
         let applicant = serde_json::from_value(json!({
             "document": { "document_type": "A", "document_number": "11010519491231002X" },
             "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",

@@ -37,6 +37,9 @@ async fn the_record_says_what_the_registry_says_now() {
     assert_eq!((licence.status.as_str(), &licence.facts), ("H", &facts(&wanted)));
     let record = opened(&bench, &licence);
     assert_eq!((record.application_id, record.photo.source), (bench.application.id, PhotoSource::Retained));
+    assert_eq!((record.registry, record.supersedes), (Some(wanted), None));
+    let picture = bench.tools.photos.picture(record.photo.photo_id.unwrap()).await.unwrap();
+    assert_eq!(picture, *bench.outside.picture.lock().unwrap(), "the portrait is kept");
     assert_eq!(record.address.as_deref(), Some("内蒙古乌海市"));
     assert_eq!(record.birth_date.map(|date| date.to_string()).as_deref(), Some("1949-12-31"), "from the number");
 }
@@ -55,14 +58,33 @@ async fn a_licence_that_was_lost_meanwhile_is_not_issued() {
 }
 
 #[tokio::test]
+async fn a_retained_photo_that_is_gone_or_broken_is_told() {
+    let bench = Bench::new().await;
+    for (picture, retried) in
+        [(b"<html>".to_vec(), Some("retained_photo_unreadable")), (Vec::new(), Some("retained_photo_unreadable"))]
+    {
+        *bench.outside.picture.lock().unwrap() = Some(picture);
+        let decision = bench.run(STAGE).await;
+        let code = match &decision {
+            Decision::Retry { error, .. } => Some(error.code.as_str()),
+            _ => None,
+        };
+        assert_eq!(code, retried, "{decision:?}");
+    }
+    *bench.outside.picture.lock().unwrap() = None;
+    assert_eq!(bench.rejection(STAGE).await, Some(OutcomeCode::RetainedPhotoUnsuitable));
+}
+
+#[tokio::test]
 async fn the_previous_photo_is_that_of_the_licence_before() {
     let bench = Bench::new().await.of(Kind::Reissue, PhotoSource::Previous);
     let decision = bench.run(STAGE).await;
     assert!(matches!(&decision, Decision::Stall(failure) if failure.code == "previous_photo_missing"), "{decision:?}");
     let photo = Photo { source: PhotoSource::Album, photo_id: Some(PhotoId::new()) };
     bench.has_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z", facts(&licence()), photo.clone()).await;
-    let licence = issued(&bench).await;
-    assert_eq!(opened(&bench, &licence).photo, photo);
+    let before = bench.tools.store.current_licence(&bench.application.holder).await.unwrap().unwrap();
+    let record = opened(&bench, &issued(&bench).await);
+    assert_eq!((record.photo, record.supersedes), (photo, Some(before.id)));
 }
 
 #[tokio::test]

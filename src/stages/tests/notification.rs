@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     domain::{
-        application::{OutcomeCode, WaitReason},
+        application::{Channel, Notice, NoticeState, OutcomeCode, WaitReason},
         decision::Decision,
         job::Slot,
+        licence_watch::LicenceWatch,
         provider_error::{ErrorClass, code},
         stage::Stage,
     },
@@ -172,4 +173,24 @@ async fn what_cannot_be_told_is_said() {
     bench.application.outcome = None;
     assert_eq!(undeliverable(&bench.run(STAGE).await), Some("outcome_missing"));
     assert_eq!(bench.outside.called(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_holder_is_told_under_a_key_of_its_own_that_a_reissue_is_needed() {
+    let mut bench = Bench::new().await.decided(OutcomeCode::Issued, Slot::ReapplySms);
+    let notice = |channel| Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: 4 };
+    let notices = vec![notice(Channel::Sms), notice(Channel::App)];
+    bench.application.watch = Some(LicenceWatch { reissue_needed: true, notices, ..LicenceWatch::default() });
+    assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
+    bench.again(0);
+    assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
+    let messages = bench.outside.messages.lock().unwrap().clone();
+    let [[template, text, reference]] = messages.as_slice() else {
+        unreachable!("asked before it was sent again: {messages:?}")
+    };
+    assert_eq!((template.as_str(), text.contains("重新申领")), ("reapply", true));
+    assert_eq!(*reference, format!("{}:reapply", bench.application.id));
+    bench.job.slot = Slot::ReapplyApp;
+    assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
+    assert!(bench.outside.pushes.lock().unwrap().contains(&format!("{}:reapply", bench.application.id)));
 }

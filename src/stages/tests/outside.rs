@@ -31,6 +31,8 @@ pub(super) struct Outside {
     pub(super) face: Mutex<FaceAnswer>,
     /// How the gateway says that its messages stand.
     pub(super) sms_state: Mutex<SmsState>,
+    /// The registry's retained picture.
+    pub(super) picture: Mutex<Option<Vec<u8>>>,
     /// What the next calls, to whichever provider, meet.
     pub(super) faults: Mutex<VecDeque<Fault>>,
     /// The messages that applicants got: template, text and reference.
@@ -47,6 +49,7 @@ impl Outside {
             registry: Mutex::new(RegistryAnswer { found: true, filed: true, licence: Some(licence()) }),
             face: Mutex::new(face(FaceState::Passed)),
             sms_state: Mutex::new(SmsState::Accepted),
+            picture: Mutex::new(Some(picture())),
             faults: Mutex::default(),
             messages: Mutex::default(),
             pushes: Mutex::default(),
@@ -88,6 +91,13 @@ pub(super) fn face(state: FaceState) -> FaceAnswer {
     FaceAnswer { state, sub_code: "200".to_owned(), score: Some(0.97) }
 }
 
+/// A picture that decodes.
+fn picture() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(4, 5).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
 pub(super) fn licence() -> Licence {
     Licence {
         file_number: "150300123456".to_owned(),
@@ -114,7 +124,7 @@ impl Registry for Outside {
     }
 
     async fn query_photo(&self, _: DocumentRef<'_>, _: &str) -> Result<Option<Vec<u8>>, CallError> {
-        self.call("photo")?.map_or(Ok(None), Err)
+        self.call("photo")?.map_or_else(|| Ok(self.picture.lock().unwrap().clone()), Err)
     }
 }
 

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row;
-use crate::domain::review::Review;
+use crate::domain::{ids::LicenceId, review::Review};
 use crate::store::{
     Result,
     rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows},
@@ -18,6 +18,9 @@ pub(super) async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Res
     }
     if !rows.licences.is_empty() {
         licences(connection, &rows.licences).await?;
+    }
+    if !rows.terminated.is_empty() {
+        terminated(connection, &rows.terminated).await?;
     }
     if !rows.webhooks.is_empty() {
         webhooks(connection, &rows.webhooks).await?;
@@ -63,6 +66,15 @@ async fn reviews(connection: &mut PgConnection, reviews: &[&Review]) -> Result<(
     .bind(documents)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Ends the service of licences that are current still.
+async fn terminated(connection: &mut PgConnection, licences: &[LicenceId]) -> Result<()> {
+    sqlx::query("UPDATE licences SET state = 'terminated' WHERE id = ANY($1) AND state = 'current'")
+        .bind(licences.iter().map(|id| id.0).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -183,15 +183,17 @@ fn photo(row: &PgRow) -> Result<PhotoRecord> {
     })
 }
 
-fn licence(row: &PgRow) -> Result<LicenceRecord> {
+pub(super) fn licence(row: &PgRow) -> Result<LicenceRecord> {
     Ok(LicenceRecord {
         id: LicenceId(row.try_get("id")?),
         application_id: row::application_id(row)?,
         holder: row.try_get("holder")?,
-        state: row.try_get("state")?,
+        state: row::name(row, "state")?,
         facts: row::document(row, "facts", "licence")?,
         status: row.try_get("status")?,
         sealed: row::sealed(row)?,
         issued_at: row.try_get("issued_at")?,
+        seen_at: row.try_get("seen_at")?,
+        seen_status: row.try_get("seen_status")?,
     })
 }

@@ -10,6 +10,7 @@ mod audit;
 mod ceiling;
 mod commit;
 mod jobs;
+mod licences;
 mod lifecycle;
 mod operations;
 mod reviews;

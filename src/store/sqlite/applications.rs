@@ -235,15 +235,17 @@ fn photo(row: &SqliteRow) -> Result<PhotoRecord> {
     })
 }
 
-fn licence(row: &SqliteRow) -> Result<LicenceRecord> {
+pub(super) fn licence(row: &SqliteRow) -> Result<LicenceRecord> {
     Ok(LicenceRecord {
         id: row.parsed("id")?,
         application_id: row.parsed("application_id")?,
         holder: row.text("holder")?,
-        state: row.text("state")?,
+        state: row.parsed("state")?,
         facts: row.document("licence facts", "facts")?,
         status: row.text("status")?,
         sealed: row.sealed()?,
         issued_at: row.parsed("issued_at")?,
+        seen_at: row.parsed_opt("seen_at")?,
+        seen_status: row.parsed_opt("seen_status")?,
     })
 }

@@ -65,6 +65,7 @@ async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, write
     write::reviews(tx, &rows.reviews).await?;
     write::webhooks(tx, &rows.webhooks).await?;
     write::licences(tx, &rows.licences).await?;
+    write::terminated(tx, &rows.terminated).await?;
     write::notes(tx, &rows.notes).await?;
     write::alerts(tx, &rows.alerts).await?;
     write::counters(tx, &rows.counters).await

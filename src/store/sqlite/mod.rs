@@ -10,6 +10,7 @@ mod ceiling;
 mod codec;
 mod commit;
 mod jobs;
+mod licences;
 mod lifecycle;
 mod open;
 mod operations;

@@ -9,11 +9,11 @@ use super::{
         rows::{AlertRow, CounterKey, LicenceRow, NoteRow, ReviewColumns, needs_operator},
         types::{ApplicationColumns, NewWebhook, StoredEvent},
     },
-    codec::{list, stamp, stamp_opt, to_document},
+    codec::{list, stamp, stamp_opt, texts, to_document},
 };
 use crate::domain::{
     application::Application,
-    ids::ApplicationId,
+    ids::{ApplicationId, LicenceId},
     job::{Job, Slot},
     review::Review,
 };
@@ -245,6 +245,20 @@ pub(super) async fn licences(tx: &mut SqliteConnection, licences: &[LicenceRow<'
          unhex(value ->> 7), unhex(value ->> 8), value ->> 9 FROM json_each(?1)",
     )
     .bind(list(rows))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends the service of licences that are current still.
+pub(super) async fn terminated(tx: &mut SqliteConnection, licences: &[LicenceId]) -> Result<()> {
+    if licences.is_empty() {
+        return Ok(());
+    }
+    query(
+        "UPDATE licences SET state = 'terminated' WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(texts(licences))
     .execute(tx)
     .await?;
     Ok(())

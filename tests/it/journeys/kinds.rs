@@ -64,6 +64,13 @@ on_both_databases! {
         assert!(second["workflow"].as_str().unwrap().starts_with("reissue@"));
         let (old, new) = (first["licence_id"].as_str().unwrap(), second["licence_id"].as_str().unwrap());
         assert_ne!(old, new);
+        let old = site.api.get(&format!("/v1/licences/{old}")).await.expect(200).json();
+        let new = site.api.get(&format!("/v1/licences/{new}")).await.expect(200).json();
+        assert_eq!((old["state"].as_str(), new["state"].as_str()), (Some("superseded"), Some("current")));
+        assert_eq!((old["display"]["mode"].as_str(), &new["supersedes"]), (Some("hidden"), &old["id"]));
+        assert!(new["classes"].to_string().contains('D'), "{new:#}");
+        let query = json!({ "document_type": "A", "document_number": sample.document_number() });
+        assert_eq!(site.api.post("/v1/licences/query", &query).await.expect(200).json()["id"], new["id"]);
     }
 
     async fn a_photo_changes_at_most_once_in_six_months(database) {
@@ -72,7 +79,7 @@ on_both_databases! {
         let early = photo_change(&site, &sample).await;
         assert_eq!(site.api.wait_until_done(&early, "rejected").await["outcome"]["code"], "not_issued");
 
-        issue(&site, &sample).await;
+        let first = issue(&site, &sample).await;
         // A change that a reviewer rejects does not start the six months, and neither does one that was withdrawn.
         let rejected = photo_change(&site, &sample).await;
         site.api.review_reject(&rejected, &["hat_worn"]).await;
@@ -84,6 +91,10 @@ on_both_databases! {
         site.api.review_approve(&changed).await;
         let changed = site.api.wait_until_done(&changed, "issued").await;
         assert!(changed["workflow"].as_str().unwrap().starts_with("photo_change@"));
+        let [old, new] = [&first, &changed].map(|application| format!("/v1/licences/{}", application["licence_id"].as_str().unwrap()));
+        let (old, new) = (site.api.get(&old).await.expect(200).json(), site.api.get(&new).await.expect(200).json());
+        assert_eq!((old["state"].as_str(), new["state"].as_str()), (Some("superseded"), Some("current")));
+        assert_eq!(new["supersedes"], old["id"]);
 
         let again = photo_change(&site, &sample).await;
         assert_eq!(site.api.wait_until_done(&again, "rejected").await["outcome"]["code"], "photo_change_too_soon");

@@ -4,6 +4,7 @@ mod arrows;
 mod diagram;
 mod explore;
 mod invariants;
+mod licences;
 mod lives;
 mod notices;
 mod outside;

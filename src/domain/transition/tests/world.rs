@@ -128,6 +128,7 @@ impl World {
             upstream_ref: None,
             last_fence: 0,
             card_refused: false,
+            watch: None,
             chain: ChainHead { seq: 1, hash: "00".repeat(32) },
         };
         let jobs = vec![Job::due(Slot::Main, workflow.start, now, 0, 0)];

@@ -1,6 +1,7 @@
 //! `/v1/ops`: what operators see and do.
 
 pub mod batches;
+pub mod licences;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
@@ -34,6 +35,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(workers::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::retry))
+        .routes(routes!(licences::terminate))
         .routes(routes!(stream::stream))
 }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The longest reason, in characters.
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// An application that waits for an operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -131,7 +131,7 @@ pub(super) async fn list(
 #[schema(as = OperatorReason)]
 pub(super) struct ReasonBody {
     /// 1 to 500 characters, without personal data: it stands in the audit log.
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// Try again from the stage that stalled, or send a failed notification again.

@@ -1,0 +1,83 @@
+//! What happens to a licence after its issue: the registry's word changes, it is checked, its service ends.
+
+use serde_json::json;
+
+use crate::domain::{
+    application::{Notice, NoticeState, Status},
+    cause::Refusal,
+    event::{Actor, EventType},
+    ids::LicenceId,
+    job::{Job, Slot},
+    licence_watch::LicenceWatch,
+    presentation::{Purpose, Refused},
+};
+
+use super::Draft;
+
+impl Draft<'_> {
+    /// Notes what is new, and tells the holder once that a reissue is needed.
+    pub(super) fn registry_saw(&mut self, issued: &str, status: String, reissue_needed: bool) -> Result<(), Refusal> {
+        let watch = self.watch()?;
+        let known = watch.status.as_deref().unwrap_or(issued);
+        if watch.terminated || (known == status && watch.reissue_needed == reissue_needed) {
+            return Err(Refusal::Nothing);
+        }
+        let data = json!({ "from": known, "to": status, "reissue_needed": reissue_needed });
+        watch.status = Some(status);
+        watch.reissue_needed = reissue_needed;
+        let tells = reissue_needed && watch.notices.is_empty();
+        self.system_event(EventType::LicenceStatusChanged, data);
+        if tells {
+            self.plan_reapply_notices();
+        }
+        Ok(())
+    }
+
+    /// By the channels that told of the issue. The notices stay for ever: who has them was told.
+    fn plan_reapply_notices(&mut self) {
+        let (now, notices) = (self.cx.now, &self.cx.workflow.notices);
+        let channels = notices.after(Status::Issued).map_or(Vec::new(), |notice| notice.channels.clone());
+        let stage = notices.stage;
+        let (fence, priority) = (self.app_ref().last_fence, self.app_ref().priority);
+        for channel in channels {
+            let slot = Slot::reapply(channel);
+            self.plan.after.put_job(Job::due(slot, stage, now, fence, priority));
+            let notice = Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: fence };
+            self.app().watch.get_or_insert_default().notices.push(notice);
+        }
+    }
+
+    pub(super) fn terminate(&mut self, actor: Actor, licence: LicenceId, reason: &str) -> Result<(), Refusal> {
+        if self.app_ref().licence_id != Some(licence) {
+            return Err(Refusal::LicenceNotCurrent);
+        }
+        let watch = self.watch()?;
+        if std::mem::replace(&mut watch.terminated, true) {
+            return Err(Refusal::LicenceNotCurrent);
+        }
+        self.event(EventType::LicenceTerminated, actor, json!({ "licence_id": licence, "reason": reason }));
+        Ok(())
+    }
+
+    pub(super) fn verified(
+        &mut self,
+        actor: Actor,
+        verifier: &str,
+        purpose: Purpose,
+        refused: Option<Refused>,
+    ) -> Result<(), Refusal> {
+        let licence_id = self.app_ref().licence_id.ok_or(Refusal::LicenceNotCurrent)?;
+        let data = json!({
+            "licence_id": licence_id, "verifier": verifier, "purpose": purpose, "valid": refused.is_none(), "reason": refused,
+        });
+        self.event(EventType::LicenceVerified, actor, data);
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Result<&mut LicenceWatch, Refusal> {
+        if self.app_ref().licence_id.is_none() {
+            return Err(Refusal::LicenceNotCurrent);
+        }
+        Ok(self.app().watch.get_or_insert_default())
+    }
+}

@@ -1,0 +1,108 @@
+//! What happens to a licence after its issue.
+
+use super::world::{World, failure, retry, sent};
+use crate::domain::{
+    application::NoticeState,
+    cause::{Cause, Refusal},
+    decision::Decision,
+    event::{Actor, ActorKind, EventType},
+    ids::LicenceId,
+    job::Slot,
+    plan::AlertKind,
+    presentation::{Purpose, Refused},
+};
+
+fn saw(status: &str, reissue_needed: bool) -> Cause {
+    Cause::RegistrySaw { issued: "A".to_owned(), status: status.to_owned(), reissue_needed }
+}
+
+fn told() -> World {
+    let mut world = World::retained().issued();
+    world.run(Slot::Sms, sent());
+    world.run(Slot::App, sent());
+    world
+}
+
+fn states(world: &World) -> Vec<(NoticeState, u32)> {
+    let watch = world.app().watch.as_ref().unwrap();
+    watch.notices.iter().map(|notice| (notice.state, notice.attempts)).collect()
+}
+
+#[test]
+fn a_change_of_status_is_noted_once() {
+    let mut world = told();
+    assert_eq!(world.apply(saw("A", false)), Err(Refusal::Nothing), "as at issue");
+    world.must(saw("S", false));
+    assert_eq!(world.apply(saw("S", false)), Err(Refusal::Nothing));
+    let plan = world.must(saw("A", false));
+    assert_eq!(plan.events[0].kind, EventType::LicenceStatusChanged);
+    assert_eq!((plan.events[0].data["from"].as_str(), plan.events[0].data["to"].as_str()), (Some("S"), Some("A")));
+    assert_eq!(world.state.jobs, [], "a status is nothing that is told");
+}
+
+#[test]
+fn the_holder_is_told_once_that_a_reissue_is_needed() {
+    let mut world = told();
+    let completed = world.app().completed_at;
+    world.must(saw("A", true));
+    assert_eq!(world.state.jobs.iter().map(|job| job.slot).collect::<Vec<_>>(), [Slot::ReapplySms, Slot::ReapplyApp]);
+    // Back and forth: it was told, and is not told again.
+    world.must(saw("A", false));
+    world.must(saw("A", true));
+    world.run(Slot::ReapplySms, retry());
+    world.run(Slot::ReapplySms, sent());
+    let plan = world.run(Slot::ReapplyApp, Decision::Undeliverable(failure("token_invalid")));
+    assert_eq!(plan.alerts, [AlertKind::NotificationFailed]);
+    assert_eq!(states(&world), [(NoticeState::Sent, 2), (NoticeState::Failed, 1)]);
+    world.must(saw("A", false));
+    world.must(saw("A", true));
+    assert_eq!(world.state.jobs, []);
+    assert_eq!((world.app().completed_at, world.app().last_error.clone(), world.app().stage), (completed, None, None));
+}
+
+#[test]
+fn only_the_first_run_may_skip_asking() {
+    let mut world = told();
+    world.must(saw("A", true));
+    let planned = world.app().notice(Slot::ReapplySms).unwrap().planned_at_fence;
+    assert_eq!(world.claim(Slot::ReapplySms), Some(planned + 1));
+    world.rescue(Slot::ReapplySms);
+    assert_eq!(world.claim(Slot::ReapplySms), Some(planned + 2));
+}
+
+#[test]
+fn a_service_ends_once_and_for_its_own_licence() {
+    let operator = || Actor::new(ActorKind::Operator, "op");
+    let terminate = |licence| Cause::Terminate { actor: operator(), licence, reason: "a forged photo".to_owned() };
+    let mut world = told();
+    let licence = world.app().licence_id.unwrap();
+    assert_eq!(world.apply(terminate(LicenceId::new())), Err(Refusal::LicenceNotCurrent));
+    let plan = world.must(terminate(licence));
+    assert_eq!((plan.events[0].kind, plan.events[0].actor.clone()), (EventType::LicenceTerminated, operator()));
+    assert_eq!(world.apply(terminate(licence)), Err(Refusal::LicenceNotCurrent));
+    assert_eq!(world.apply(saw("A", true)), Err(Refusal::Nothing), "nobody is told of what has ended");
+    assert_eq!(World::retained().apply(terminate(licence)), Err(Refusal::LicenceNotCurrent), "not issued");
+}
+
+#[test]
+fn a_check_leaves_who_what_for_and_how_it_ended() {
+    let actor = Actor::new(ActorKind::Upstream, "patrol-7");
+    let check = |refused| Cause::Verified {
+        actor: actor.clone(),
+        verifier: "traffic-police".to_owned(),
+        purpose: Purpose::RoadCheck,
+        refused,
+    };
+    let mut world = told();
+    for (refused, valid) in [(None, true), (Some(Refused::Replayed), false)] {
+        let plan = world.must(check(refused));
+        let event = &plan.events[0];
+        assert_eq!((event.kind, &event.actor), (EventType::LicenceVerified, &actor));
+        assert_eq!(event.data["valid"], valid);
+        assert_eq!(
+            (event.data["purpose"].as_str(), event.data["verifier"].as_str()),
+            (Some("road_check"), Some("traffic-police"))
+        );
+    }
+    assert_eq!(World::retained().apply(check(None)), Err(Refusal::LicenceNotCurrent));
+}

@@ -1,0 +1,54 @@
+//! Issued licences after their issue: who looked at them, and when the registry was asked last. How one stands changes
+//! through [`Jobs::commit`](super::Jobs::commit) only.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::domain::{
+    ids::LicenceId,
+    presentation::{Purpose, Refused},
+};
+
+use super::{
+    Result,
+    types::{LicenceRecord, Listed, Page},
+};
+
+/// A check of a presentation. No personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Its id, which sorts by time.
+    pub id: Uuid,
+    /// The licence that was presented.
+    pub licence_id: LicenceId,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Name of the verifier's key.
+    pub key: String,
+    /// Owner of that key.
+    pub verifier: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// Why the presentation was not good; none when it was.
+    pub refused: Option<Refused>,
+}
+
+/// Licences after their issue.
+#[async_trait]
+pub trait Licences: Send + Sync {
+    /// The licence that was issued to the holder last, however it stands.
+    async fn latest_licence(&self, holder: &str) -> Result<Option<LicenceRecord>>;
+    /// Appends a check. With `nonce` it uses up that presentation: false, and nothing is written, when an earlier check
+    /// did.
+    async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool>;
+    /// The checks of a licence, newest first.
+    async fn verifications(&self, licence: LicenceId, page: &Page) -> Result<Listed<Verification>>;
+    /// Takes current licences about which the registry was not asked for `age`, the longest first: nobody else gets
+    /// them for as long again. Since its issue a licence counts as asked about.
+    async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>>;
+    /// Writes what the registry answered about a licence.
+    async fn note_seen_status(&self, licence: LicenceId, status: &str, at: DateTime<Utc>) -> Result<()>;
+}

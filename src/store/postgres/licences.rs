@@ -1,0 +1,87 @@
+//! Issued licences after their issue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow, query};
+use uuid::Uuid;
+
+use super::{PostgresStore, applications::licence, row};
+use crate::{
+    domain::ids::LicenceId,
+    store::{
+        Licences, Result,
+        licences::Verification,
+        rows::{after, cursor, cursor_key, listed},
+        types::{LicenceRecord, Listed, Page},
+    },
+};
+
+#[async_trait]
+impl Licences for PostgresStore {
+    async fn latest_licence(&self, holder: &str) -> Result<Option<LicenceRecord>> {
+        let select = query("SELECT * FROM licences WHERE holder = $1 ORDER BY issued_at DESC, id DESC LIMIT 1");
+        self.row(select.bind(holder)).await?.map(|row| licence(&row)).transpose()
+    }
+
+    async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool> {
+        let insert = query(
+            "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (nonce) DO NOTHING",
+        )
+        .bind(verification.id)
+        .bind(verification.licence_id.0)
+        .bind(verification.at)
+        .bind(&verification.key)
+        .bind(&verification.verifier)
+        .bind(verification.purpose.as_str())
+        .bind(verification.refused.map(|reason| reason.as_str()))
+        .bind(nonce.map(|nonce| nonce.to_vec()));
+        Ok(self.execute(insert).await? == 1)
+    }
+
+    async fn verifications(&self, licence: LicenceId, page: &Page) -> Result<Listed<Verification>> {
+        let mut select = QueryBuilder::<Postgres>::new("SELECT * FROM verifications WHERE licence_id = ");
+        select.push_bind(licence.0);
+        if let Some([id]) = after(page)? {
+            select.push(" AND id < ").push_bind(cursor_key::<Uuid>(&id)?);
+        }
+        select.push(" ORDER BY id DESC LIMIT ").push_bind(row::limit(page.limit));
+        let items = self.rows(select.build()).await?.iter().map(verification).collect::<Result<Vec<_>>>()?;
+        Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
+    }
+
+    async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>> {
+        let take = query(
+            "UPDATE licences SET asked_at = now() WHERE id IN (
+                SELECT id FROM licences
+                WHERE state = 'current' AND coalesce(asked_at, issued_at) <= now() - make_interval(secs => $1)
+                ORDER BY coalesce(asked_at, issued_at) LIMIT $2 FOR UPDATE SKIP LOCKED
+             ) RETURNING *",
+        );
+        let rows = self.rows(take.bind(age.as_secs_f64()).bind(row::at_most(limit))).await?;
+        rows.iter().map(licence).collect()
+    }
+
+    async fn note_seen_status(&self, licence: LicenceId, status: &str, at: DateTime<Utc>) -> Result<()> {
+        let update = query("UPDATE licences SET seen_status = $2, seen_at = $3 WHERE id = $1");
+        self.execute(update.bind(licence.0).bind(status).bind(at)).await?;
+        Ok(())
+    }
+}
+
+fn verification(row: &PgRow) -> Result<Verification> {
+    Ok(Verification {
+        id: row.try_get("id")?,
+        licence_id: LicenceId(row.try_get("licence_id")?),
+        at: row.try_get("at")?,
+        key: row.try_get("key")?,
+        verifier: row.try_get("verifier")?,
+        purpose: row::name(row, "purpose")?,
+        refused: match row.try_get::<Option<&str>, _>("refused")? {
+            Some(_) => Some(row::name(row, "refused")?),
+            None => None,
+        },
+    })
+}

@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use greenlane::{
+    domain::{
+        application::Status,
+        ids::LicenceId,
+        licence_display::LicenceState,
+        licence_watch::LicenceWatch,
+        presentation::{Purpose, Refused},
+    },
+    store::{licences::Verification, types::Page},
+};
+
+use crate::{make, site::Site};
+
+/// A licence of a holder of its own, issued so long ago.
+async fn issued(site: &Site, holder: &str, ago: TimeDelta) -> LicenceId {
+    let now = site.now().await.unwrap();
+    let mut new = make::admission(now);
+    new.application.holder = holder.to_owned();
+    let id = site.admit_one(new).await;
+    let licence = make::licence("C1");
+    site.change(&[id], |write| {
+        write.after.application.status = Status::Issued;
+        write.after.application.licence_id = Some(licence.id);
+        write.licence = Some(licence.clone());
+        make::append(write, "issued", now - ago);
+    })
+    .await;
+    licence.id
+}
+
+fn check(licence_id: LicenceId, refused: Option<Refused>, at: chrono::DateTime<chrono::Utc>) -> Verification {
+    Verification {
+        id: uuid::Uuid::now_v7(),
+        licence_id,
+        at,
+        key: "patrol-7".to_owned(),
+        verifier: "traffic-police".to_owned(),
+        purpose: Purpose::RoadCheck,
+        refused,
+    }
+}
+
+pub async fn a_presentation_is_used_up_once(site: Site) {
+    let (now, licence) = (site.now().await.unwrap(), LicenceId::new());
+    let used = |nonce: u8| {
+        let (site, check) = (&site, check(licence, None, now));
+        async move { site.record_verification(&check, Some([nonce; 16])).await.unwrap() }
+    };
+    let first = futures::future::join_all((0..6).map(|_| used(1))).await;
+    assert_eq!(first.iter().filter(|used| **used).count(), 1, "{first:?}");
+    assert!(used(2).await && !used(2).await && !used(1).await);
+    let replays = [Some(Refused::Replayed); 2];
+    for refused in replays {
+        assert!(site.record_verification(&check(licence, refused, now), None).await.unwrap());
+    }
+    assert_eq!(site.raw.number("SELECT count(*) FROM verifications").await, 4);
+}
+
+pub async fn checks_are_listed_newest_first(site: Site) {
+    let now = site.now().await.unwrap();
+    let (mine, other) = (LicenceId::new(), LicenceId::new());
+    let mut written = Vec::new();
+    for refused in [None, Some(Refused::Expired), Some(Refused::StatusAbnormal)] {
+        let check = check(mine, refused, now);
+        assert!(site.record_verification(&check, None).await.unwrap());
+        written.insert(0, check);
+    }
+    site.record_verification(&check(other, None, now), None).await.unwrap();
+    let first = site.verifications(mine, &Page { limit: 2, after: None }).await.unwrap();
+    let second = site.verifications(mine, &Page { limit: 2, after: first.next.clone() }).await.unwrap();
+    assert_eq!(([first.items, second.items].concat(), second.next), (written, None));
+    assert!(site.verifications(mine, &Page { limit: 2, after: Some("nonsense".to_owned()) }).await.is_err());
+}
+
+pub async fn licences_have_their_turn_to_be_checked(site: Site) {
+    let old = issued(&site, "one", TimeDelta::hours(3)).await;
+    let older = issued(&site, "two", TimeDelta::hours(4)).await;
+    issued(&site, "three", TimeDelta::minutes(1)).await;
+    let hour = Duration::from_secs(3600);
+    let mut taken: Vec<LicenceId> =
+        site.take_licences_to_check(hour, 1).await.unwrap().iter().map(|licence| licence.id).collect();
+    assert_eq!(taken, [older], "the longest first");
+    taken = site.take_licences_to_check(hour, 10).await.unwrap().iter().map(|licence| licence.id).collect();
+    assert_eq!(taken, [old]);
+    assert!(site.take_licences_to_check(hour, 10).await.unwrap().is_empty(), "each had its turn");
+    let seen = site.licence(old).await.unwrap().unwrap();
+    assert_eq!((seen.seen_at, seen.seen_status), (None, None), "asked, and not answered yet");
+    let now = site.now().await.unwrap();
+    site.note_seen_status(old, "SH", now).await.unwrap();
+    let seen = site.licence(old).await.unwrap().unwrap();
+    assert_eq!((seen.seen_at, seen.seen_status.as_deref()), (Some(now), Some("SH")));
+}
+
+pub async fn a_service_ends_with_its_application(site: Site) {
+    let licence = issued(&site, "one", TimeDelta::hours(3)).await;
+    let record = site.licence(licence).await.unwrap().unwrap();
+    let now = site.now().await.unwrap();
+    for _ in 0..2 {
+        site.change(&[record.application_id], |write| {
+            write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
+            make::append(write, "licence_terminated", now);
+        })
+        .await;
+    }
+    assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
+    assert_eq!(site.current_licence("one").await.unwrap(), None);
+    assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(licence));
+    assert_eq!(site.latest_licence("nobody").await.unwrap(), None);
+    assert!(site.take_licences_to_check(Duration::ZERO, 10).await.unwrap().is_empty(), "nobody follows what has ended");
+    // The holder's next licence is current, and takes nothing's place.
+    let next = issued(&site, "one", TimeDelta::zero()).await;
+    assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
+    assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(next));
+}
