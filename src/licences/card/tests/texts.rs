@@ -21,6 +21,23 @@ fn a_missing_glyph_refuses_the_card() {
 }
 
 #[test]
+fn a_font_without_chinese_is_filled_up_by_the_shipped_one() {
+    // Debian's package `fonts-dejavu-core`; a machine without it skips this.
+    let path = Path::new("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf");
+    if !path.exists() {
+        return;
+    }
+    let fonts = Fonts::load(Some(path)).unwrap();
+    // The Cyrillic letters are of the one font, the Chinese ones of the other.
+    for name in ["Ђура 张", "Ђура", "张三"] {
+        let svg = layout::card(&fonts, &named(name)).unwrap();
+        assert!(png::draw(&fonts, &svg, 360).is_ok(), "{name}");
+    }
+    let unchecked = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><text y='8'>张㛃</text></svg>";
+    assert_eq!(png::draw(&fonts, unchecked, 9), Err(CardError::GlyphMissing));
+}
+
+#[test]
 fn direction_marks_do_not_reach_the_card() {
     let text = svg(&named("张\u{202e}三\u{200f}\u{2066}")).unwrap();
     assert!(text.contains(">张三<"));
