@@ -34,7 +34,6 @@ pub(super) fn definitions(sheet: &mut Sheet<'_>) {
     sheet.draw(format_args!(
         "<defs>\
          <linearGradient id=\"head\" x1=\"0\" y1=\"0\" x2=\"1\" y2=\"0.35\"><stop offset=\"0\" stop-color=\"#07452a\"/><stop offset=\"0.55\" stop-color=\"#0d6b40\"/><stop offset=\"1\" stop-color=\"#1a8a58\"/></linearGradient>\
-         <linearGradient id=\"page\" x1=\"0\" y1=\"0\" x2=\"0.4\" y2=\"1\"><stop offset=\"0\" stop-color=\"#fbfefc\"/><stop offset=\"1\" stop-color=\"#e4f3ea\"/></linearGradient>\
          </defs>"
     ));
 }
@@ -46,7 +45,7 @@ pub(super) fn page(sheet: &mut Sheet<'_>, id: &str, area: Area, rosette: (f64, f
         "<clipPath id=\"{id}\"><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"22\"/></clipPath>"
     ));
     sheet.draw(format_args!(
-        "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"22\" fill=\"url(#page)\"/>"
+        "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"22\" fill=\"#f1f9f4\"/>"
     ));
     sheet.draw(format_args!(
         "<g clip-path=\"url(#{id})\" fill=\"none\" stroke=\"#2c9a66\"><path d=\"{}\" stroke-width=\"0.7\" opacity=\"0.2\"/><path d=\"{}\" stroke-width=\"0.8\" opacity=\"0.22\"/></g>",

@@ -31,8 +31,9 @@ pub(super) fn draw(fonts: &Fonts, svg: &str, width: u32) -> Result<Vec<u8>, Card
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     // The card covers its whole ground: there is nothing transparent to keep.
     let rgb: Vec<u8> = pixels.data().chunks_exact(4).flat_map(|pixel| pixel.iter().take(3)).copied().collect();
+    // Mostly plain colours: filters make the file larger.
     let mut png = Vec::new();
-    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut png, CompressionType::Default, FilterType::NoFilter)
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|_| CardError::Undrawable)?;
     Ok(png)
