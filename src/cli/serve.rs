@@ -174,7 +174,7 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk)
         ..http::Settings::default()
     };
     let (inspector, blobs) = (wiring::inspector(config)?, wiring::blobs(config)?);
-    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, settings);
+    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, wiring::cards(config)?, settings);
     Ok(http::router(state))
 }
 

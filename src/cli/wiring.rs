@@ -26,7 +26,10 @@ use crate::{
         },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
-    licences::desk::{self, Desk},
+    licences::{
+        card::CardPress,
+        desk::{self, Desk},
+    },
     photos::{Inspector, PhotoVault, Thresholds},
     providers::{
         Absent, Providers, Registry,
@@ -260,6 +263,17 @@ pub fn rate(per_second: f64, burst: u32) -> anyhow::Result<Option<RateLimit>> {
 /// The folder cannot be made.
 pub fn blobs(config: &Config) -> anyhow::Result<BlobStore> {
     BlobStore::open(&config.blob.url.url()?).context("the photo store cannot be opened")
+}
+
+/// What draws cards, with the configured font.
+///
+/// # Errors
+/// Its file is no font.
+pub fn cards(config: &Config) -> anyhow::Result<CardPress> {
+    CardPress::load(config.licence.font.as_deref()).map_err(|error| {
+        let error = anyhow::Error::from(error);
+        Refused(vec![format!("licence.font: {error:#}; name a font file, or none for the one that ships")]).into()
+    })
 }
 
 /// The photo inspector with the configured thresholds.

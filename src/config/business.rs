@@ -137,6 +137,8 @@ pub struct LicenceConfig {
     pub sweep_every_seconds: Seconds,
     /// So many of these questions a second, over all processes; 0: none, and the sweep is off.
     pub sweep_per_second: f64,
+    /// A font file for the card with more characters than the shipped one; none: the shipped one alone.
+    pub font: Option<PathBuf>,
 }
 
 impl Default for LicenceConfig {
@@ -146,6 +148,7 @@ impl Default for LicenceConfig {
             presentation_seconds: Seconds::new(60),
             sweep_every_seconds: Seconds::new(24 * 3600),
             sweep_per_second: 5.0,
+            font: None,
         }
     }
 }

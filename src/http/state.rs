@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use crate::{
     engine::Engine,
     hints::RateLimit,
-    licences::desk::Desk,
+    licences::{card::CardPress, desk::Desk},
     photos::Inspector,
     providers::{blob::BlobStore, breaker::Breakers},
     store::{self, types::Pause},
@@ -75,6 +75,8 @@ pub struct Parts {
     pub breakers: Arc<Breakers>,
     /// Shows issued licences.
     pub licences: Desk,
+    /// Draws their cards.
+    pub cards: CardPress,
     /// Configuration.
     pub settings: Settings,
     pub(super) keys: KeyRing,
@@ -100,6 +102,7 @@ impl AppState {
         blobs: BlobStore,
         breakers: Arc<Breakers>,
         licences: Desk,
+        cards: CardPress,
         settings: Settings,
     ) -> Self {
         Self(Arc::new(Parts {
@@ -108,6 +111,7 @@ impl AppState {
             blobs,
             breakers,
             licences,
+            cards,
             settings,
             keys: KeyRing::default(),
             overview: Cached::new(OVERVIEW_KEPT),

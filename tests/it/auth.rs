@@ -46,6 +46,8 @@ const ROUTES: &[Row] = &[
     ("GET", "/.well-known/greenlane-keys", PUBLIC),
     ("GET", "/v1/licences/{id}", PRESENT),
     ("POST", "/v1/licences/query", PRESENT),
+    ("GET", "/v1/licences/{id}/card.svg", PRESENT),
+    ("GET", "/v1/licences/{id}/card.png", PRESENT),
     ("POST", "/v1/licences/{id}/presentations", PRESENT),
     ("GET", "/v1/licences/{id}/verifications", PRESENT),
     ("POST", "/v1/presentations/verify", VERIFY),

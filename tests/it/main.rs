@@ -8,6 +8,7 @@ mod applications;
 mod architecture;
 mod audit;
 mod auth;
+mod card;
 mod chaos;
 mod cli;
 mod conventions;

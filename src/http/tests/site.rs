@@ -33,7 +33,10 @@ use crate::{
     },
     hints::Local,
     http::{AppState, Settings, router},
-    licences::desk::{self, Desk},
+    licences::{
+        card::CardPress,
+        desk::{self, Desk},
+    },
     photos::{Inspector, PhotoVault, Thresholds},
     providers::{blob::BlobStore, breaker::Breakers, noop},
     secrets::{ApiKey, KeyMaterial},
@@ -116,7 +119,9 @@ impl Site {
         let vault = PhotoVault::new(Arc::clone(&shared.store), Arc::clone(&shared.secrets), blobs.clone());
         let desk_settings = desk::Settings { status_cache: Duration::ZERO, presentation: Duration::from_secs(60) };
         let desk = Desk::new(engine.clone(), vault, noop::providers().registry, desk_settings);
-        let state = AppState::new(engine.clone(), inspector, blobs, Arc::new(Breakers::default()), desk, settings);
+        let cards = CardPress::load(None).unwrap();
+        let breakers = Arc::new(Breakers::default());
+        let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, cards, settings);
         let mut site = Self { engine, router: router(state), key: String::new(), folder };
         site.key = site.key_of("upstream", ALL).await;
         site

@@ -1,6 +1,7 @@
 //! `/v1/licences` and `/v1/presentations`: showing an issued licence, presenting it, checking what is presented.
 
 pub mod body;
+mod card;
 mod keys;
 mod presentations;
 mod verifications;
@@ -34,6 +35,8 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get_licence))
         .routes(routes!(query))
+        .routes(routes!(card::card_svg))
+        .routes(routes!(card::card_png))
         .routes(routes!(presentations::present))
         .routes(routes!(presentations::verify))
         .routes(routes!(verifications::list))
