@@ -252,8 +252,7 @@ fn period(data: &CardData) -> String {
 /// `C1 小型汽车`, one a line while there is room. A text that is no compound of classes is left to the main page.
 fn classes_in_words(classes: &str) -> String {
     let classes = VehicleClasses::parse(classes);
-    let names =
-        classes.iter().flat_map(|classes| classes.classes()).map(|class| format!("{class} {}", class.name_zh()));
+    let names = classes.iter().flat_map(VehicleClasses::classes).map(|class| format!("{class} {}", class.name_zh()));
     let names: Vec<_> = names.collect();
     names.join(if names.len() > 4 { "、" } else { "\n" })
 }
