@@ -31,6 +31,7 @@ use super::{
     card_cost::{self, CardCost},
     key::issue,
     output,
+    presentation_load::{self, PresentationLoad},
     serve::{Role, Server},
 };
 
@@ -71,18 +72,20 @@ struct Report {
     http_enqueue_per_second: f64,
     http_enqueue_ms: Latency,
     idle_submitted_to_notified_ms: Latency,
+    presentations: PresentationLoad,
     card: CardCost,
 }
 
+/// How long something took, in milliseconds.
 #[derive(Debug, Serialize)]
-struct Latency {
+pub(super) struct Latency {
     p50: f64,
     p99: f64,
     max: f64,
 }
 
 impl Latency {
-    fn of(mut samples: Vec<Duration>) -> Self {
+    pub(super) fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         let at = |share: f64| {
             let index = ((samples.len() as f64 * share) as usize).min(samples.len().saturating_sub(1));
@@ -110,6 +113,8 @@ impl Bench {
         let before = Usage::now(store.as_ref()).await?;
         let elapsed = throughput(&server, self.applications).await?;
         let used = Usage::now(store.as_ref()).await?.since(&before);
+        eprintln!("presentations …");
+        let presentations = presentation_load::measure(&server.engine, &server.licences, self.applications).await?;
         eprintln!("http …");
         let (http_rate, http) = http_enqueue(&server, REQUESTS.min(self.applications.div_ceil(CLIENTS))).await?;
         let count = self.applications as f64;
@@ -129,6 +134,7 @@ impl Bench {
             http_enqueue_per_second: http_rate,
             http_enqueue_ms: http,
             idle_submitted_to_notified_ms: idle,
+            presentations,
             card: card_cost::measure().await?,
         };
         server.stop().await;

@@ -86,6 +86,8 @@ impl Serve {
 pub struct Server {
     /// Its engine.
     pub engine: Engine,
+    /// Where the licences that it issued are shown.
+    pub licences: Desk,
     /// Where it answers HTTP, when it does.
     pub address: Option<std::net::SocketAddr>,
     stop_http: CancellationToken,
@@ -133,10 +135,14 @@ impl Server {
             let local = listener.local_addr()?;
             eprintln!("listening on http://{local}");
             address = Some(local);
-            http = Some(tokio::spawn(answer(listener, router(config, &engine, breakers, desk)?, stop_http.clone())));
+            http = Some(tokio::spawn(answer(
+                listener,
+                router(config, &engine, breakers, desk.clone())?,
+                stop_http.clone(),
+            )));
         }
         tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
-        Ok(Self { engine, address, stop_http, http })
+        Ok(Self { engine, licences: desk, address, stop_http, http })
     }
 
     /// Claims nothing new, lets what runs end, gives back the rest, stops answering.

@@ -172,3 +172,22 @@ async fn a_wrong_url_is_refused_without_repeating_it() {
     let error = Redis::new("http://user:secret@host").err().unwrap();
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
+
+#[tokio::test]
+async fn what_is_remembered_is_remembered_by_all_until_its_time_is_over() {
+    let mut server = Server::start();
+    let (one, other) = (server.hints(), server.hints());
+    until_up(&one).await;
+    until_up(&other).await;
+    assert!(!one.remembers("presentation:1").await);
+    one.remember("presentation:1", Duration::from_secs(60)).await;
+    one.remember("presentation:2", Duration::from_millis(50)).await;
+    assert!(one.remembers("presentation:1").await && other.remembers("presentation:1").await);
+    while other.remembers("presentation:2").await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Gone or wiped, it knows nothing, which is no answer.
+    server.kill();
+    assert!(!one.remembers("presentation:1").await);
+    one.remember("presentation:3", Duration::from_secs(60)).await;
+}
