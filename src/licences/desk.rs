@@ -167,13 +167,16 @@ impl Desk {
         if known == status && watch.is_some_and(|watch| watch.reissue_needed) == reissue_needed {
             return;
         }
+        if seen.licence.as_ref().is_some_and(|(status, _)| status.has_unknown()) {
+            tracing::warn!(application.id = %application.id, "the registry answered an unknown licence status");
+        }
         let cause = Cause::RegistrySaw { issued, status, reissue_needed };
         match self.0.engine.committer.apply(application.id, cause, None).await {
             Ok(_) => metrics::counter!(LICENCE_CHANGES).increment(1),
             Err(ApplyError::Refused(_)) => {}
             // The next look sees it again.
             Err(error) => {
-                tracing::warn!(%error, application.id = %application.id, "a change of a licence was not noted")
+                tracing::warn!(%error, application.id = %application.id, "a change of a licence was not noted");
             }
         }
     }

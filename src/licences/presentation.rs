@@ -229,3 +229,33 @@ fn qr_svg(text: &str, colour: &str) -> String {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use resvg::{tiny_skia, usvg};
+
+    use super::*;
+
+    #[test]
+    fn the_picture_reads_back_as_the_code() {
+        let token = "Aa0_-".repeat(40);
+        for colour in ["#000000", RED] {
+            let svg = qr_svg(&token, colour);
+            assert!(svg.contains(colour), "{colour}");
+            let tree = usvg::Tree::from_str(&svg, &usvg::Options::default()).unwrap();
+            let mut picture = tiny_skia::Pixmap::new(400, 400).unwrap();
+            let scale = tiny_skia::Transform::from_scale(400.0 / tree.size().width(), 400.0 / tree.size().height());
+            resvg::render(&tree, scale, &mut picture.as_mut());
+            // The red is dark enough for whatever reads grey.
+            let grey = |x: usize, y: usize| {
+                picture.pixel((x as u32).min(399), (y as u32).min(399)).map_or(255, |p| {
+                    let sum = u32::from(p.red()) * 30 + u32::from(p.green()) * 59 + u32::from(p.blue()) * 11;
+                    (sum / 100) as u8
+                })
+            };
+            let mut read = rqrr::PreparedImage::prepare_from_greyscale(400, 400, grey);
+            let found: Vec<String> = read.detect_grids().iter().map(|grid| grid.decode().unwrap().1).collect();
+            assert_eq!(found, [token.as_str()], "{colour}");
+        }
+    }
+}

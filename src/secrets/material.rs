@@ -186,6 +186,33 @@ mod tests {
     }
 
     #[test]
+    fn signing_keys_are_appended_and_a_file_without_them_goes_on_working() {
+        let folder = Folder::new();
+        let path = folder.file();
+        let made = KeyMaterial::create(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("\n[[signing_keys]]"), "as files of an earlier version");
+        let message = made.signing_keys().sign(b"record".to_vec(), b"").unwrap();
+        let key = format!("{}BA=", "B".repeat(41));
+        let append = |algorithm: &str, key: &str, more: &str| {
+            let entry = format!("{text}\n[[signing_keys]]\nalgorithm = \"{algorithm}\"\nkey = \"{key}\"\n{more}\n");
+            fs::write(&path, entry).unwrap();
+            KeyMaterial::load(&path)
+        };
+        for (more, signs) in [("standby = true", "ES256"), ("", "SM2")] {
+            let keys = append("SM2", &key, more).unwrap();
+            assert_eq!(keys.signing_keys().open(&message, b"").unwrap().payload, b"record", "the first key verifies");
+            let signed = keys.signing_keys().sign(b"x".to_vec(), b"").unwrap();
+            assert_eq!(keys.signing_keys().open(&signed, b"").unwrap().algorithm.as_str(), signs);
+        }
+        let zero = format!("{}=", "A".repeat(43));
+        for (algorithm, key, said) in [("ES256", zero.as_str(), "a signing key is wrong"), ("RS256", &key, "RS256")] {
+            let error = append(algorithm, key, "").unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn load_or_create_makes_the_folder_once() {
         let folder = Folder::new();
         let path = folder.0.join("var").join("keys.toml");

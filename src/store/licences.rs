@@ -49,6 +49,8 @@ pub trait Licences: Send + Sync {
     /// Takes current licences about which the registry was not asked for `age`, the longest first: nobody else gets
     /// them for as long again. Since its issue a licence counts as asked about.
     async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>>;
+    /// Lets a licence count as asked about at another moment, so that its next turn comes sooner.
+    async fn set_asked_at(&self, licence: LicenceId, at: DateTime<Utc>) -> Result<()>;
     /// Writes what the registry answered about a licence.
     async fn note_seen_status(&self, licence: LicenceId, status: &str, at: DateTime<Utc>) -> Result<()>;
 }

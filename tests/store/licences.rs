@@ -88,6 +88,9 @@ pub async fn licences_have_their_turn_to_be_checked(site: Site) {
     assert!(site.take_licences_to_check(hour, 10).await.unwrap().is_empty(), "each had its turn");
     let seen = site.licence(old).await.unwrap().unwrap();
     assert_eq!((seen.seen_at, seen.seen_status), (None, None), "asked, and not answered yet");
+    site.set_asked_at(old, site.now().await.unwrap() - TimeDelta::hours(2)).await.unwrap();
+    let again = site.take_licences_to_check(hour, 10).await.unwrap();
+    assert_eq!(again.iter().map(|licence| licence.id).collect::<Vec<_>>(), [old], "its turn was brought forward");
     let now = site.now().await.unwrap();
     site.note_seen_status(old, "SH", now).await.unwrap();
     let seen = site.licence(old).await.unwrap().unwrap();

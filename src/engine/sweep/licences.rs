@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use futures::StreamExt;
 
 use crate::{engine::Engine, hints::RateLimit, store::types::LicenceRecord, telemetry::metrics::LICENCE_CHECKS};
@@ -16,13 +17,15 @@ const BATCH: usize = 32;
 const AT_ONCE: usize = 8;
 /// How often it looks when there is nothing to ask.
 const PERIOD: Duration = Duration::from_secs(15);
+/// A licence about which the registry did not answer has its next turn after this, not after a whole round.
+const UNANSWERED: Duration = Duration::from_secs(600);
 /// The name of the rate limit that all processes share.
 const BUCKET: &str = "licence_sweep";
 
 /// Asks the registry about a licence and notes what is new.
 #[async_trait]
 pub trait LicenceSource: Send + Sync {
-    /// False when the registry did not answer: the licence has its turn again in the next round.
+    /// False when the registry did not answer.
     ///
     /// # Errors
     /// Whatever keeps the answer from being noted.
@@ -57,6 +60,14 @@ impl Licences {
         }
         let id = licence.id;
         let answered = self.source.check(licence).await;
+        if !matches!(answered, Ok(true)) {
+            let shared = &self.engine.shared;
+            let earlier = self.settings.every.saturating_sub(UNANSWERED);
+            let asked_at = TimeDelta::from_std(earlier).ok().and_then(|by| shared.clock.now().checked_sub_signed(by));
+            if let Some(at) = asked_at {
+                shared.store.set_asked_at(id, at).await?;
+            }
+        }
         let result = match &answered {
             Ok(true) => "answered",
             Ok(false) => "unanswered",

@@ -115,3 +115,25 @@ async fn the_keys_are_public_and_verify_codes() {
     let jwk: crate::secrets::Jwk = serde_json::from_value(key.clone()).unwrap();
     sign1.verify_signature(b"greenlane presentation 1", |signature, message| jwk.verify(message, signature)).unwrap();
 }
+
+#[tokio::test]
+async fn in_whatever_order_no_code_is_good_twice() {
+    use rand::seq::SliceRandom;
+    let site = Site::start().await;
+    let licence = issue(&site, "SB001").await;
+    for _ in 0..3 {
+        let mut tokens = Vec::new();
+        for _ in 0..4 {
+            tokens.push(present(&site, &licence).await["token"].as_str().unwrap().to_owned());
+        }
+        let mut checks: Vec<&String> = tokens.iter().flat_map(|token| [token; 5]).collect();
+        checks.shuffle(&mut rand::rng());
+        let answers = futures::future::join_all(checks.iter().map(|token| verify(&site, token))).await;
+        for token in &tokens {
+            let of_it = checks.iter().zip(&answers).filter(|(checked, _)| **checked == token);
+            let (good, other): (Vec<_>, Vec<_>) = of_it.partition(|(_, answer)| answer["valid"] == true);
+            assert_eq!(good.len(), 1, "{other:?}");
+            assert!(other.iter().all(|(_, answer)| answer["reason"] == "replayed"), "{other:?}");
+        }
+    }
+}

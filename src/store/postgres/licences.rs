@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{PostgresStore, applications::licence, row};
 use crate::{
-    domain::ids::LicenceId,
+    domain::{ids::LicenceId, presentation::Refused},
     store::{
         Licences, Result,
         licences::Verification,
@@ -36,7 +36,7 @@ impl Licences for PostgresStore {
         .bind(&verification.key)
         .bind(&verification.verifier)
         .bind(verification.purpose.as_str())
-        .bind(verification.refused.map(|reason| reason.as_str()))
+        .bind(verification.refused.map(Refused::as_str))
         .bind(nonce.map(|nonce| nonce.to_vec()));
         Ok(self.execute(insert).await? == 1)
     }
@@ -62,6 +62,11 @@ impl Licences for PostgresStore {
         );
         let rows = self.rows(take.bind(age.as_secs_f64()).bind(row::at_most(limit))).await?;
         rows.iter().map(licence).collect()
+    }
+
+    async fn set_asked_at(&self, licence: LicenceId, at: DateTime<Utc>) -> Result<()> {
+        self.execute(query("UPDATE licences SET asked_at = $2 WHERE id = $1").bind(licence.0).bind(at)).await?;
+        Ok(())
     }
 
     async fn note_seen_status(&self, licence: LicenceId, status: &str, at: DateTime<Utc>) -> Result<()> {

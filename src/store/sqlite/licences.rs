@@ -19,7 +19,7 @@ use super::{
     codec::{Columns as _, stamp},
     now,
 };
-use crate::domain::ids::LicenceId;
+use crate::domain::{ids::LicenceId, presentation::Refused};
 
 #[async_trait]
 impl Licences for SqliteStore {
@@ -46,7 +46,7 @@ impl Licences for SqliteStore {
             .bind(&verification.key)
             .bind(&verification.verifier)
             .bind(verification.purpose.as_str())
-            .bind(verification.refused.map(|reason| reason.as_str()))
+            .bind(verification.refused.map(Refused::as_str))
             .bind(nonce.map(|nonce| nonce.to_vec()))
             .execute(&self.writer)
             .await?;
@@ -91,6 +91,18 @@ impl Licences for SqliteStore {
             .fetch_all(&self.writer)
             .await?;
             rows.iter().map(licence).collect()
+        })
+        .await
+    }
+
+    async fn set_asked_at(&self, licence: LicenceId, at: DateTime<Utc>) -> Result<()> {
+        self.within(async {
+            query("UPDATE licences SET asked_at = ?2 WHERE id = ?1")
+                .bind(licence.to_string())
+                .bind(stamp(at))
+                .execute(&self.writer)
+                .await?;
+            Ok(())
         })
         .await
     }
