@@ -346,6 +346,7 @@ pub async fn engine(
         timing: Timing {
             retry_scale: config.workflow.retry_scale,
             review_lease: config.review.lease_seconds.duration(),
+            second_look_share: config.review.second_look_share,
         },
     };
     let engine = Engine::new(Shared::new(store, clock, secrets, hints, places, settings, workflows, calendar));

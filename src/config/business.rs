@@ -89,11 +89,18 @@ pub struct ReviewConfig {
     pub claim_limit: u32,
     /// The console's time to take a decision back; 0 to 60.
     pub undo_seconds: Seconds,
+    /// The share of decisions, 0 to 1, that a second person looks at; unlawful or improper content always is.
+    pub second_look_share: f64,
 }
 
 impl Default for ReviewConfig {
     fn default() -> Self {
-        Self { lease_seconds: Seconds::new(300), claim_limit: 3, undo_seconds: Seconds::new(10) }
+        Self {
+            lease_seconds: Seconds::new(300),
+            claim_limit: 3,
+            undo_seconds: Seconds::new(10),
+            second_look_share: 0.0,
+        }
     }
 }
 
@@ -113,6 +120,11 @@ impl ReviewConfig {
             self.undo_seconds.get() <= 60.0,
             "review.undo_seconds",
             "must be 0 to 60: the applicant waits for it",
+        );
+        problems.require(
+            (0.0..=1.0).contains(&self.second_look_share),
+            "review.second_look_share",
+            "must be 0 to 1: a share of the decisions",
         );
     }
 }

@@ -11,6 +11,7 @@ use super::{
     photo_reason::PhotoReason,
     presentation::{Purpose, Refused},
     review::Verdict,
+    wire::wire_enum,
 };
 
 /// Something that happened to an application.
@@ -119,6 +120,20 @@ pub enum OperatorAct {
     },
 }
 
+wire_enum! {
+    /// A fact of the applicant that reviewers see masked.
+    pub enum MaskedFact as "fact" {
+        /// 姓名.
+        Name = "name",
+        /// 证件号码.
+        DocumentNumber = "document_number",
+        /// 手机号.
+        Mobile = "mobile",
+        /// 档案编号.
+        FileNumber = "file_number",
+    }
+}
+
 /// What happens to a review.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReviewAct {
@@ -128,8 +143,60 @@ pub enum ReviewAct {
         reviewer: String,
         /// Whether that is a supervisor, who may take what was escalated.
         supervisor: bool,
+        /// Blind index (hex) of the reviewer's own document, where it is known.
+        document: Option<String>,
         /// SHA-256 (hex) of the new lease token.
         token_hash: String,
+    },
+    /// A reviewer takes up again what they hold, or a supervisor takes it from its holder.
+    TakeOver {
+        /// Who.
+        reviewer: String,
+        /// Whether that is a supervisor.
+        supervisor: bool,
+        /// Blind index (hex) of the reviewer's own document, where it is known.
+        document: Option<String>,
+        /// SHA-256 (hex) of the new lease token.
+        token_hash: String,
+    },
+    /// A supervisor gives it to somebody.
+    Reassign {
+        /// Who.
+        supervisor: String,
+        /// To whom.
+        to: String,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// A supervisor opens a decided review again, before its decision takes effect.
+    Reopen {
+        /// Who.
+        supervisor: String,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// A supervisor wants a second person to look.
+    DemandSecond {
+        /// Who.
+        supervisor: String,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// The reviewer gives it back for later.
+    Postpone {
+        /// Hash of the token.
+        token_hash: String,
+        /// Not offered for so long.
+        wait: Duration,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// The reviewer looks at a fact that is masked.
+    Reveal {
+        /// Hash of the token.
+        token_hash: String,
+        /// Which.
+        fact: MaskedFact,
     },
     /// The reviewer is still there.
     Heartbeat {
@@ -189,9 +256,15 @@ pub enum Refusal {
     /// The task is a supervisor's.
     #[error("the review was escalated to a supervisor")]
     SupervisorOnly,
-    /// The reviewer decided this application before.
+    /// The reviewer decided this application before, or it is their own.
     #[error("the reviewer has a conflict of interest")]
     ConflictOfInterest,
+    /// A supervisor gave it to somebody else.
+    #[error("the review is assigned to somebody else")]
+    AssignedToOther,
+    /// There is no decision that could be opened again.
+    #[error("the review is not decided")]
+    NotDecided,
     /// The lease token is not the present one, or its lease lapsed.
     #[error("the review lease is lost")]
     LeaseLost,
@@ -231,6 +304,8 @@ impl Refusal {
             Self::AlreadyClaimed => "already_claimed",
             Self::SupervisorOnly => "supervisor_only",
             Self::ConflictOfInterest => "conflict_of_interest",
+            Self::AssignedToOther => "assigned_to_other",
+            Self::NotDecided => "not_decided",
             Self::LeaseLost => "lease_lost",
             Self::StaleEvidence => "stale_evidence",
             Self::LicenceNotCurrent => "licence_not_current",

@@ -74,6 +74,24 @@ wire_enum! {
         ReviewDecided = "review_decided",
         /// The decision was taken back within its window.
         ReviewUndone = "review_undone",
+        /// A reviewer put the task off.
+        ReviewPostponed = "review_postponed",
+        /// Somebody took the task from its holder, or their own again.
+        ReviewTakenOver = "review_taken_over",
+        /// A supervisor gave the task to somebody.
+        ReviewReassigned = "review_reassigned",
+        /// A supervisor opened a decided task again.
+        ReviewReopened = "review_reopened",
+        /// A supervisor wants a second person to look.
+        ReviewSecondDemanded = "review_second_demanded",
+        /// A second person has to look.
+        ReviewSecondLook = "review_second_look",
+        /// Two people disagree; a supervisor settles it.
+        ReviewDisputed = "review_disputed",
+        /// What somebody decided did not stand.
+        ReviewOverturned = "review_overturned",
+        /// A reviewer looked at a fact that is masked.
+        FactRevealed = "fact_revealed",
         /// The task ended because the application did.
         ReviewWithdrawn = "review_withdrawn",
         /// Somebody looked at the photo.

@@ -27,6 +27,7 @@ pub mod provider_error;
 pub mod retry;
 pub mod review;
 pub mod stage;
+pub mod time_left;
 pub mod transition;
 pub mod user;
 pub mod vehicle_class;

@@ -63,6 +63,17 @@ pub struct ReviewDecision {
     pub effective: bool,
 }
 
+impl ReviewDecision {
+    /// Whether it says unlawful or improper content, which has consequences beyond the photo.
+    fn is_grave(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.needs_second_look())
+    }
+
+    fn agrees_with(&self, other: &Self) -> bool {
+        self.verdict == other.verdict && self.is_grave() == other.is_grave()
+    }
+}
+
 /// What a reviewer is shown, and its hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -103,9 +114,68 @@ pub struct Review {
     pub decision: Option<ReviewDecision>,
     /// When the task was opened.
     pub opened_at: DateTime<Utc>,
+    /// What others decided before in this round, where a second person has to look (四眼原则).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<ReviewDecision>,
+    /// Whether a supervisor wants a second person to look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_demanded: bool,
+    /// The only reviewer who may claim it: a supervisor gave it to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_to: Option<String>,
+    /// Not offered before this moment; it can still be claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postponed_until: Option<DateTime<Utc>>,
+}
+
+/// Whose look a decision still needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextLook {
+    /// Nobody's: this is the decision.
+    Nobody(ReviewDecision),
+    /// A second person's.
+    SecondPerson,
+    /// A supervisor's: two people disagree.
+    Supervisor,
 }
 
 impl Review {
+    /// Whether a second person is to look, who does not see what the first one decided.
+    pub fn is_second_look(&self) -> bool {
+        self.earlier.len() == 1
+    }
+
+    /// Whether two people disagreed, so that a supervisor settles it.
+    pub fn is_disputed(&self) -> bool {
+        self.earlier.len() > 1
+    }
+
+    /// Whether the person decided on it before.
+    pub fn was_decided_by(&self, name: &str) -> bool {
+        self.earlier.iter().any(|decision| decision.reviewer == name)
+    }
+
+    /// Whose look a decision needs: of unlawful or improper content always a second one, of the rest where a supervisor
+    /// wants it and a share of 0 to 1, and a supervisor's where two people disagree.
+    pub fn next_look(&self, decision: &ReviewDecision, share: f64) -> NextLook {
+        match self.earlier.as_slice() {
+            [] if decision.is_grave() || self.second_demanded || self.is_sampled(share) => NextLook::SecondPerson,
+            [first] if !first.agrees_with(decision) => NextLook::Supervisor,
+            [first] => {
+                let more = first.reasons.iter().filter(|reason| !decision.reasons.contains(reason));
+                let reasons = decision.reasons.iter().chain(more).copied().collect();
+                NextLook::Nobody(ReviewDecision { reasons, ..decision.clone() })
+            }
+            _ => NextLook::Nobody(decision.clone()),
+        }
+    }
+
+    /// By the random end of the task's id: nobody can steer it, and it is the same at every look.
+    fn is_sampled(&self, share: f64) -> bool {
+        let [.., a, b, c, d] = *self.id.0.as_bytes();
+        f64::from(u32::from_be_bytes([a, b, c, d])) < share * 2_f64.powi(32)
+    }
+
     /// Whether the holder of `token_hash` holds a lease at `now`.
     pub fn is_held_by(&self, token_hash: &str, now: DateTime<Utc>) -> bool {
         self.state == ReviewState::Claimed

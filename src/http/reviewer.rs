@@ -2,13 +2,13 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
 };
 
 use crate::store::users::User;
 
 use super::{
-    auth::{Authorised, Review, Scope},
+    auth::{Authorised, Caller, Review, Scope},
     problem::Problem,
     state::AppState,
 };
@@ -28,20 +28,57 @@ pub struct AsReviewer {
     pub user: Option<User>,
 }
 
+impl AsReviewer {
+    /// Blind index of the person's own document, where the user has one.
+    pub fn document(&self) -> Option<String> {
+        self.user.as_ref().and_then(|user| user.document.clone())
+    }
+
+    /// The issuing authorities whose tasks the person gets, in this order; none stands for every one.
+    ///
+    /// # Errors
+    /// 403 when another than the own one is `asked` for by somebody who may not.
+    pub fn authorities<'a>(&'a self, asked: Option<&'a str>) -> Result<Vec<Option<&'a str>>, Problem> {
+        let own =
+            self.user.as_ref().and_then(|user| user.authority.as_deref().map(|own| (own, user.other_authorities)));
+        match (asked, own) {
+            (Some(asked), Some((own, false))) if asked != own => {
+                let detail = "the reviewer takes the tasks of another issuing authority only";
+                Err(Problem::new(StatusCode::FORBIDDEN, "authority_not_allowed", detail))
+            }
+            (Some(asked), _) => Ok(vec![Some(asked)]),
+            (None, Some((own, true))) => Ok(vec![Some(own), None]),
+            (None, Some((own, false))) => Ok(vec![Some(own)]),
+            (None, None) => Ok(vec![None]),
+        }
+    }
+}
+
 impl FromRequestParts<AppState> for AsReviewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Authorised::<Review>::from_request_parts(parts, state).await?;
         let supervisor = caller.has(Scope::ReviewsSupervise);
+        let name = name_of(&caller, &parts.headers)?;
         if let Some(user) = &caller.person {
-            return Ok(Self { name: user.name.clone(), supervisor, user: Some(user.clone()) });
+            return Ok(Self { name, supervisor, user: Some(user.clone()) });
         }
-        let name = named(&parts.headers)?.unwrap_or_else(|| caller.name.clone());
         // Who is named here is the person whom the console knows by that name, with the same conflicts of interest.
         let user = state.engine.shared.store.user(&name).await?;
         Ok(Self { name, supervisor, user })
     }
+}
+
+/// The name of whoever acts: the person of the session, else the one in `X-Reviewer`, else the key's own name.
+///
+/// # Errors
+/// 400 when the header holds no name.
+pub(super) fn name_of(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
+    if let Some(user) = &caller.person {
+        return Ok(user.name.clone());
+    }
+    Ok(named(headers)?.unwrap_or_else(|| caller.name.clone()))
 }
 
 /// The name in the header, where there is one. UTF-8, plain or percent-encoded.

@@ -17,7 +17,7 @@ use crate::{
     },
     engine::{Engine, commit::ApplyError, sweep::licences::LicenceSource},
     photos::{PhotoVault, VaultError},
-    providers::Registry,
+    providers::{DocumentRef, Registry},
     secrets::SignatureError,
     store::{StoreError, types::LicenceRecord},
     telemetry::metrics::LICENCE_CHANGES,
@@ -85,14 +85,23 @@ pub(super) struct Parts {
     pub(super) engine: Engine,
     pub(super) settings: Settings,
     photos: PhotoVault,
+    registry: Arc<dyn Registry>,
     statuses: Statuses,
 }
 
 impl Desk {
     /// A desk over the engine's store that asks this registry.
     pub fn new(engine: Engine, photos: PhotoVault, registry: Arc<dyn Registry>, settings: Settings) -> Self {
-        let statuses = Statuses::new(registry, engine.clone(), settings.status_cache);
-        Self(Arc::new(Parts { engine, settings, photos, statuses }))
+        let statuses = Statuses::new(Arc::clone(&registry), engine.clone(), settings.status_cache);
+        Self(Arc::new(Parts { engine, settings, photos, registry, statuses }))
+    }
+
+    /// The photo that the registry retains (留存照片) of a document's holder, a JPEG; none where it has none, or cannot be
+    /// asked now.
+    pub async fn retained(&self, document: &DocumentNumber) -> Option<Vec<u8>> {
+        let asked =
+            DocumentRef { document_type: document.document_type().as_str(), document_number: document.as_str() };
+        self.0.registry.query_photo(asked, &uuid::Uuid::now_v7().to_string()).await.ok().flatten()
     }
 
     /// A licence as it is shown now; none when there is no such licence.

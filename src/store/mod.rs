@@ -6,6 +6,7 @@
 mod error;
 pub mod licences;
 mod migrate;
+pub mod notes;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
@@ -24,6 +25,7 @@ use crate::domain::{
     review::Review,
     stage::Stage,
 };
+use notes::Notes;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
@@ -123,9 +125,9 @@ pub trait Reviews: Send + Sync {
     async fn review(&self, id: ReviewId) -> Result<Option<Review>>;
     /// Least time left first (no due time last), then oldest.
     async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>>;
-    /// The most urgent claimable ones (open, not the supervisor's), of the authority if given:
+    /// The most urgent claimable ones (open; the supervisor's, or else all others), of the authority if given:
     /// highest priority, then least time left, then oldest.
-    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>>;
+    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>>;
     /// How many unexpired leases a reviewer holds.
     async fn claims_of(&self, reviewer: &str) -> Result<u64>;
     /// Applications whose review lease lapsed.
@@ -218,12 +220,12 @@ pub trait Audit: Send + Sync {
 
 /// Everything that is stored.
 pub trait Store:
-    Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Licences + Audit + Users + Sessions
+    Lifecycle + Applications + Jobs + Reviews + Notes + Webhooks + Operations + Licences + Audit + Users + Sessions
 {
 }
 
-impl<T: Lifecycle + Applications + Jobs + Reviews + Webhooks + Operations + Licences + Audit + Users + Sessions> Store
-    for T
+impl<T> Store for T where
+    T: Lifecycle + Applications + Jobs + Reviews + Notes + Webhooks + Operations + Licences + Audit + Users + Sessions
 {
 }
 

@@ -386,6 +386,8 @@ pub struct ReviewFilter {
     pub state: Option<ReviewState>,
     /// Of this issuing authority.
     pub authority: Option<String>,
+    /// Under a lease of this reviewer, lapsed or not.
+    pub reviewer: Option<String>,
 }
 
 /// An alert that was not mailed yet.

@@ -141,6 +141,10 @@ pub fn review(application_id: ApplicationId, due_at: Option<DateTime<Utc>>) -> R
         lapsed_leases: 0,
         decision: None,
         opened_at: at("2026-11-20T02:00:00Z"),
+        earlier: Vec::new(),
+        second_demanded: false,
+        assigned_to: None,
+        postponed_until: None,
     }
 }
 

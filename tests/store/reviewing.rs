@@ -33,7 +33,7 @@ pub async fn filters_and_pages(site: Site) {
     let claimed = open(&site, |review| make::lease(review, "li", now + Duration::minutes(5))).await;
     let decided = open(&site, |review| make::decide(review, now, true)).await;
     let withdrawn = open(&site, |review| review.state = ReviewState::Withdrawn).await;
-    let of = |state, authority: Option<&str>| ReviewFilter { state, authority: authority.map(str::to_owned) };
+    let of = |state, authority: Option<&str>| ReviewFilter { state, authority: authority.map(str::to_owned), reviewer: None };
     let cases = [
         (of(Some(ReviewState::Open), None), vec![here.id, there.id]),
         (of(Some(ReviewState::Open), Some("京A")), vec![there.id]),
@@ -63,10 +63,10 @@ pub async fn hands_out_the_most_urgent(site: Site) {
     open(&site, |review| (review.supervisor_only, review.priority) = (true, 9)).await;
     open(&site, |review| make::lease(review, "li", now + Duration::hours(1))).await;
     let all = [&first, &second, &third, &last, &elsewhere].map(|review| review.id);
-    assert_eq!(ids(&site.claimable(None, 10).await.unwrap()), all);
-    assert_eq!(ids(&site.claimable(None, 2).await.unwrap()), all[..2]);
-    assert_eq!(site.claimable(Some("京A"), 10).await.unwrap(), [elsewhere]);
-    assert_eq!(site.claimable(Some("沪A"), 10).await.unwrap(), []);
+    assert_eq!(ids(&site.claimable(None, false, 10).await.unwrap()), all);
+    assert_eq!(ids(&site.claimable(None, false, 2).await.unwrap()), all[..2]);
+    assert_eq!(site.claimable(Some("京A"), false, 10).await.unwrap(), [elsewhere]);
+    assert_eq!(site.claimable(Some("沪A"), false, 10).await.unwrap(), []);
 }
 
 pub async fn counts_leases_that_hold(site: Site) {

@@ -79,6 +79,7 @@ fn every_key_can_be_set_by_the_environment() {
             Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
             Value::String(text) => text.clone(),
             Value::Null if path.contains("redis") => "redis://host".to_owned(),
+            Value::Null if path.ends_with("header") => "x-real-ip".to_owned(),
             Value::Null if path.contains("mail") => "smtp://host".to_owned(),
             Value::Null => "https://host".to_owned(),
             other => other.to_string(),

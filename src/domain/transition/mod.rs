@@ -8,6 +8,7 @@ mod licence;
 mod operator;
 mod review;
 mod run;
+mod supervise;
 
 pub use operator::{FACE_MANUAL, SENT_AGAIN};
 
@@ -51,6 +52,8 @@ pub struct Timing {
     pub retry_scale: f64,
     /// How long a reviewer's lease lasts.
     pub review_lease: Duration,
+    /// The share of decisions, 0 to 1, that a second person looks at although nothing demands it.
+    pub second_look_share: f64,
 }
 
 /// Turns a cause into a plan.

@@ -9,21 +9,47 @@ use crate::domain::{
     event::EventType,
     ids::ReviewId,
     job::{Job, Slot},
-    review::{Review, ReviewDecision, ReviewLease, ReviewState, Verdict},
+    review::{NextLook, Review, ReviewDecision, ReviewLease, ReviewState, Verdict},
     stage::{Stage, outcome},
 };
 
 use super::{Draft, reviewer};
 
 /// What an escalated review gains in priority.
-const ESCALATION: i16 = 5;
+pub(super) const ESCALATION: i16 = 5;
+
+/// Who wants a review.
+pub(super) struct Claimant {
+    pub(super) name: String,
+    pub(super) supervisor: bool,
+    /// Blind index of their own document.
+    pub(super) document: Option<String>,
+}
 
 impl Draft<'_> {
     pub(super) fn review(&mut self, id: ReviewId, act: ReviewAct) -> Result<(), Refusal> {
         let review = self.plan.after.review.clone().filter(|review| review.id == id).ok_or(Refusal::NoSuchReview)?;
         match act {
-            ReviewAct::Claim { reviewer, supervisor, token_hash } => {
-                self.claim(review, reviewer, supervisor, token_hash)
+            ReviewAct::Claim { reviewer, supervisor, document, token_hash } => {
+                let by = Claimant { name: reviewer, supervisor, document };
+                self.claim(review, by, token_hash)
+            }
+            ReviewAct::TakeOver { reviewer, supervisor, document, token_hash } => {
+                let by = Claimant { name: reviewer, supervisor, document };
+                self.take_over(review, by, token_hash)
+            }
+            ReviewAct::Reassign { supervisor, to, reason } => self.reassign(review, &supervisor, to, &reason),
+            ReviewAct::Reopen { supervisor, reason } => self.reopen(review, &supervisor, &reason),
+            ReviewAct::DemandSecond { supervisor, reason } => self.demand_second(review, &supervisor, &reason),
+            ReviewAct::Postpone { token_hash, wait, reason } => {
+                let review = self.held(review, &token_hash)?;
+                self.postpone_review(review, wait, &reason)
+            }
+            ReviewAct::Reveal { token_hash, fact } => {
+                let review = self.held(review, &token_hash)?;
+                let data = json!({ "review_id": review.id, "fact": fact });
+                self.event(EventType::FactRevealed, reviewer(&holder(&review)), data);
+                Ok(())
             }
             ReviewAct::Heartbeat { token_hash } => {
                 let review = self.held(review, &token_hash)?;
@@ -48,7 +74,9 @@ impl Draft<'_> {
                 self.put(Review { state: ReviewState::Open, lease: None, supervisor_only: true, priority, ..review })
             }
             ReviewAct::Decide { token_hash, verdict, reasons, evidence_hash, undo } => {
-                if let Some(decision) = &review.decision {
+                if let Some(decision) =
+                    review.decision.as_ref().or(review.earlier.iter().find(|earlier| earlier.token_hash == token_hash))
+                {
                     let same =
                         decision.token_hash == token_hash && decision.verdict == verdict && decision.reasons == reasons;
                     return Err(if same { Refusal::Nothing } else { Refusal::ReviewDecided });
@@ -72,28 +100,40 @@ impl Draft<'_> {
         }
     }
 
-    fn claim(&mut self, review: Review, by: String, supervisor: bool, token_hash: String) -> Result<(), Refusal> {
+    fn claim(&mut self, review: Review, by: Claimant, token_hash: String) -> Result<(), Refusal> {
         let lapsed = self.has_lapsed(&review);
         if review.state != ReviewState::Open && !lapsed {
             return Err(Refusal::AlreadyClaimed);
         }
-        if review.supervisor_only && !supervisor {
+        self.admit_reviewer(&review, &by)?;
+        let review = if lapsed { self.lapse(review) } else { review };
+        self.event(EventType::ReviewClaimed, reviewer(&by.name), json!({ "review_id": review.id }));
+        self.lease(review, by.name, token_hash)
+    }
+
+    /// Whether a person may review the task at all.
+    pub(super) fn admit_reviewer(&self, review: &Review, by: &Claimant) -> Result<(), Refusal> {
+        if review.supervisor_only && !by.supervisor {
             return Err(Refusal::SupervisorOnly);
         }
-        if self.app().reviewed_by.contains(&by) {
+        let app = self.app_ref();
+        let is_own = by.document.as_ref().is_some_and(|document| *document == app.holder);
+        if is_own || app.reviewed_by.contains(&by.name) || review.was_decided_by(&by.name) {
             return Err(Refusal::ConflictOfInterest);
         }
-        let review = if lapsed { self.lapse(review) } else { review };
-        self.event(EventType::ReviewClaimed, reviewer(&by), json!({ "review_id": review.id }));
-        self.lease(review, by, token_hash)
+        if !by.supervisor && review.assigned_to.as_ref().is_some_and(|to| *to != by.name) {
+            return Err(Refusal::AssignedToOther);
+        }
+        Ok(())
     }
 
     /// Grants or extends a lease.
-    fn lease(&mut self, review: Review, reviewer: String, token_hash: String) -> Result<(), Refusal> {
+    pub(super) fn lease(&mut self, review: Review, reviewer: String, token_hash: String) -> Result<(), Refusal> {
         let expires_at = self.later(self.cx.timing.review_lease);
         self.put(Review {
             state: ReviewState::Claimed,
             lease: Some(ReviewLease { reviewer, token_hash, expires_at }),
+            postponed_until: None,
             ..review
         })
     }
@@ -113,15 +153,21 @@ impl Draft<'_> {
         if at_once { self.take_effect() } else { Ok(()) }
     }
 
-    /// The decision moves the application; from here on it can only be answered by another round.
+    /// The decision moves the application, unless somebody else has to look first.
     fn take_effect(&mut self) -> Result<(), Refusal> {
-        let Some(decision) = self.plan.after.review.as_mut().and_then(|review| review.decision.as_mut()) else {
-            return Err(Refusal::Nothing);
+        let Some(review) = self.plan.after.review.clone() else { return Err(Refusal::Nothing) };
+        let Some(decision) = review.decision.clone() else { return Err(Refusal::Nothing) };
+        let decision = match review.next_look(&decision, self.cx.timing.second_look_share) {
+            NextLook::Nobody(decision) => ReviewDecision { effective: true, ..decision },
+            NextLook::SecondPerson => return self.ask_another(review, decision, false),
+            NextLook::Supervisor => return self.ask_another(review, decision, true),
         };
-        decision.effective = true;
-        let decision = decision.clone();
+        self.note_overturned(&review, &decision);
         self.app().waiting = None;
+        let names = review.earlier.iter().map(|earlier| earlier.reviewer.clone());
+        self.app().reviewed_by.extend(names);
         self.app().reviewed_by.push(decision.reviewer.clone());
+        self.plan.after.review = Some(Review { decision: Some(decision.clone()), ..review });
         match decision.verdict {
             Verdict::Approve => {
                 let job = Job::due(Slot::Main, Stage::PhotoReview, self.cx.now, 0, 0);
@@ -140,7 +186,9 @@ impl Draft<'_> {
 
     fn undo(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
         let Some(decision) = pending(&review).filter(|decision| decision.takes_effect_at > self.cx.now) else {
-            return Err(if review.decision.is_some() { Refusal::ReviewDecided } else { Refusal::LeaseLost });
+            let was_decided =
+                review.decision.is_some() || review.earlier.iter().any(|decision| decision.token_hash == token_hash);
+            return Err(if was_decided { Refusal::ReviewDecided } else { Refusal::LeaseLost });
         };
         if decision.token_hash != token_hash {
             return Err(Refusal::LeaseLost);
@@ -162,13 +210,13 @@ impl Draft<'_> {
         self.put(review)
     }
 
-    fn has_lapsed(&self, review: &Review) -> bool {
+    pub(super) fn has_lapsed(&self, review: &Review) -> bool {
         review.state == ReviewState::Claimed
             && review.lease.as_ref().is_some_and(|lease| lease.expires_at <= self.cx.now)
     }
 
     /// A lease that lapsed is counted and returns the task; it is never a failed attempt.
-    fn lapse(&mut self, review: Review) -> Review {
+    pub(super) fn lapse(&mut self, review: Review) -> Review {
         let by = holder(&review);
         self.system_event(EventType::ReviewLeaseLapsed, json!({ "review_id": review.id, "reviewer": by }));
         Review { state: ReviewState::Open, lease: None, lapsed_leases: review.lapsed_leases + 1, ..review }
@@ -185,17 +233,17 @@ impl Draft<'_> {
         }
     }
 
-    fn put(&mut self, review: Review) -> Result<(), Refusal> {
+    pub(super) fn put(&mut self, review: Review) -> Result<(), Refusal> {
         self.plan.after.review = Some(review);
         Ok(())
     }
 }
 
 /// The decision that waits for the end of its undo window. A cancelled application's review has none any more.
-fn pending(review: &Review) -> Option<&ReviewDecision> {
+pub(super) fn pending(review: &Review) -> Option<&ReviewDecision> {
     review.decision.as_ref().filter(|decision| review.state == ReviewState::Decided && !decision.effective)
 }
 
-fn holder(review: &Review) -> String {
+pub(super) fn holder(review: &Review) -> String {
     review.lease.as_ref().map(|lease| lease.reviewer.clone()).unwrap_or_default()
 }

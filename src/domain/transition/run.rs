@@ -200,6 +200,10 @@ impl Draft<'_> {
             lapsed_leases: 0,
             decision: None,
             opened_at: now,
+            earlier: Vec::new(),
+            second_demanded: false,
+            assigned_to: None,
+            postponed_until: None,
         };
         let data = json!({ "review_id": id, "round": review.round, "photo_id": review.evidence.photo_id, "evidence_hash": review.evidence.hash });
         self.plan.after.review = Some(review);

@@ -209,18 +209,28 @@ async fn image(
     reviewer: AsReviewer,
     Named(id): Named<PhotoId>,
 ) -> Result<Response, Problem> {
+    shown(&state, reviewer.name, id).await
+}
+
+/// A picture as an answer, its view recorded.
+pub(super) async fn shown(state: &AppState, reviewer: String, id: PhotoId) -> Result<Response, Problem> {
     let shared = &state.engine.shared;
     let photo = shared.store.photo(id).await?.ok_or_else(Problem::not_found)?;
     let file = state.blobs.get(&photo.blob).await.map_err(|error| away(&error))?.ok_or_else(Problem::not_found)?;
     let picture = photo_file::open(&shared.secrets, id, &file).map_err(|error| Problem::internal(&error))?;
     // Recorded before it is shown: what cannot be recorded is not shown.
-    record_view(&state, reviewer.name, id).await?;
+    record_view(state, reviewer, id).await?;
+    Ok(self::picture(picture))
+}
+
+/// A picture as an answer that nobody keeps.
+pub(super) fn picture(jpeg: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "image/jpeg"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_DISPOSITION, "inline"),
     ];
-    Ok((headers, picture).into_response())
+    (headers, jpeg).into_response()
 }
 
 async fn record_view(state: &AppState, reviewer: String, photo: PhotoId) -> Result<(), Problem> {

@@ -65,7 +65,7 @@ impl Life {
 
     fn plan(&mut self, cause: Cause) {
         let workflows = self.bench.site.engine.shared.workflows();
-        let timing = Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300) };
+        let timing = Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300), second_look_share: 0.0 };
         let workflow = workflows.get(&self.state.application.workflow).unwrap();
         let (calendar, now) = (&self.calendar, self.now);
         let cx = Context { workflow, calendar, now, timing, fresh_review: ReviewId::new() };
@@ -106,7 +106,7 @@ impl Life {
     fn review(&mut self) {
         let review = self.state.review.clone().unwrap();
         let (reviewer, token_hash) = ("r-1".to_owned(), "t".to_owned());
-        let claim = ReviewAct::Claim { reviewer, supervisor: false, token_hash: token_hash.clone() };
+        let claim = ReviewAct::Claim { reviewer, supervisor: false, document: None, token_hash: token_hash.clone() };
         self.plan(Cause::Review { review: review.id, act: claim });
         let (reasons, undo) = (Vec::new(), Duration::ZERO);
         let evidence_hash = Some(review.evidence.hash);

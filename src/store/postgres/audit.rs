@@ -178,7 +178,7 @@ fn search(
     select
 }
 
-fn event(row: &PgRow) -> Result<StoredEvent> {
+pub(super) fn event(row: &PgRow) -> Result<StoredEvent> {
     Ok(StoredEvent {
         application_id: row::application_id(row)?,
         seq: row.try_get("seq")?,

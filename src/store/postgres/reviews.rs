@@ -5,16 +5,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::{QueryBuilder, Row as _, postgres::PgRow, query};
 use uuid::Uuid;
 
-use super::{PostgresStore, row};
+use super::{PostgresStore, audit::event, row};
 use crate::{
     domain::{
+        event::EventType,
         ids::{ApplicationId, ReviewId},
         review::Review,
     },
     store::{
         Result, Reviews,
+        notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter},
+        types::{Listed, Page, ReviewFilter, StoredEvent},
     },
 };
 
@@ -33,6 +35,9 @@ impl Reviews for PostgresStore {
         if let Some(authority) = &filter.authority {
             select.push(" AND authority = ").push_bind(authority.clone());
         }
+        if let Some(reviewer) = &filter.reviewer {
+            select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer.clone());
+        }
         if let Some([due_at, id]) = after(page)? {
             let due_at = if due_at.is_empty() { None } else { Some(cursor_key::<DateTime<Utc>>(&due_at)?) };
             select.push(" AND (due_at, id) > (coalesce(").push_bind(due_at).push(", 'infinity'), ");
@@ -46,8 +51,9 @@ impl Reviews for PostgresStore {
         }))
     }
 
-    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>> {
-        let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE state = 'open' AND NOT supervisor_only");
+    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
+        let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE state = 'open' AND ");
+        select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
         if let Some(authority) = authority {
             select.push(" AND authority = ").push_bind(authority.to_owned());
         }
@@ -75,6 +81,59 @@ impl Reviews for PostgresStore {
             "SELECT application_id FROM reviews WHERE takes_effect_at <= now() ORDER BY takes_effect_at LIMIT $1",
         );
         self.ids(select.bind(row::at_most(limit))).await
+    }
+}
+
+#[async_trait]
+impl Notes for PostgresStore {
+    async fn notes(&self, application: ApplicationId) -> Result<Vec<StoredNote>> {
+        let select = query(
+            "SELECT review_id, at, key_id, wrapped_key, ciphertext FROM review_notes
+             WHERE application_id = $1 AND review_id IS NOT NULL ORDER BY id LIMIT 100",
+        );
+        self.rows(select.bind(application.0))
+            .await?
+            .iter()
+            .map(|row| {
+                let review_id = ReviewId(row.try_get("review_id")?);
+                Ok(StoredNote { review_id, at: row.try_get("at")?, sealed: row::sealed(row)? })
+            })
+            .collect()
+    }
+
+    async fn review_events(
+        &self,
+        kind: EventType,
+        reviewer: Option<&str>,
+        from: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
+        let mut select = QueryBuilder::new("SELECT * FROM events WHERE actor_kind = 'reviewer' AND kind = ");
+        select.push_bind(kind.as_str());
+        if let Some(reviewer) = reviewer {
+            select.push(" AND actor_id = ").push_bind(reviewer.to_owned());
+        }
+        select.push(" AND at >= ").push_bind(from);
+        select.push(" ORDER BY at DESC LIMIT ").push_bind(row::at_most(limit));
+        self.rows(select.build()).await?.iter().map(event).collect()
+    }
+
+    async fn count_review_events(
+        &self,
+        kind: EventType,
+        reviewer: &str,
+        from: DateTime<Utc>,
+        cap: usize,
+    ) -> Result<u64> {
+        let count = query(
+            "SELECT count(*) FROM (SELECT FROM events
+             WHERE actor_kind = 'reviewer' AND kind = $1 AND actor_id = $2 AND at >= $3 LIMIT $4) capped",
+        )
+        .bind(kind.as_str())
+        .bind(reviewer)
+        .bind(from)
+        .bind(row::at_most(cap));
+        self.row(count).await?.map_or(Ok(0), |row| row::count(&row, "count"))
     }
 }
 

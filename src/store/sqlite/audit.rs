@@ -154,7 +154,7 @@ impl Audit for SqliteStore {
     }
 }
 
-fn event(row: &SqliteRow) -> Result<StoredEvent> {
+pub(super) fn event(row: &SqliteRow) -> Result<StoredEvent> {
     Ok(StoredEvent {
         application_id: row.parsed("application_id")?,
         seq: row.number("seq")?,

@@ -29,6 +29,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261101000200_create_reviews.sql",
     "20261101000300_create_operations.sql",
     "20261122002000_create_users.sql",
+    "20261122002100_index_escalated_reviews.sql",
+    "20261122002200_index_review_events.sql",
     "20261122100000_add_licence_checks.sql",
 );
 

@@ -1,20 +1,24 @@
 //! Finding reviews; they change in commits only.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sqlx::{QueryBuilder, Sqlite, query, sqlite::SqliteRow};
 
 use super::{
     super::{
         Result, Reviews,
+        notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter},
+        types::{Listed, Page, ReviewFilter, StoredEvent},
     },
     SqliteStore,
     applications::one_more,
+    audit::event,
     codec::{Columns as _, stamp},
     now,
 };
 use crate::domain::{
+    event::EventType,
     ids::{ApplicationId, ReviewId},
     review::Review,
 };
@@ -44,6 +48,9 @@ impl Reviews for SqliteStore {
             if let Some(authority) = &filter.authority {
                 select.push(" AND authority = ").push_bind(authority);
             }
+            if let Some(reviewer) = &filter.reviewer {
+                select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer);
+            }
             if let Some([due, id]) = after(page)? {
                 select.push(" AND (coalesce(due_at, '~'), id) > (").push_bind(due);
                 select.push(", ").push_bind(cursor_key::<ReviewId>(&id)?.to_string()).push(")");
@@ -60,11 +67,10 @@ impl Reviews for SqliteStore {
         .await
     }
 
-    async fn claimable(&self, authority: Option<&str>, limit: usize) -> Result<Vec<Review>> {
+    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
         self.within(async {
-            let mut select = QueryBuilder::<Sqlite>::new(
-                "SELECT document FROM reviews WHERE state = 'open' AND NOT supervisor_only",
-            );
+            let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE state = 'open' AND ");
+            select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
             if let Some(authority) = authority {
                 select.push(" AND authority = ").push_bind(authority);
             }
@@ -101,6 +107,72 @@ impl Reviews for SqliteStore {
             "SELECT application_id FROM reviews WHERE takes_effect_at <= ?1 ORDER BY takes_effect_at, id LIMIT ?2",
             limit,
         )
+        .await
+    }
+}
+
+#[async_trait]
+impl Notes for SqliteStore {
+    async fn notes(&self, application: ApplicationId) -> Result<Vec<StoredNote>> {
+        self.within(async {
+            let rows = query(
+                "SELECT review_id, at, key_id, wrapped_key, ciphertext FROM review_notes \
+                 WHERE application_id = ?1 AND review_id IS NOT NULL ORDER BY id LIMIT 100",
+            )
+            .bind(application.to_string())
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(StoredNote { review_id: row.parsed("review_id")?, at: row.parsed("at")?, sealed: row.sealed()? })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn review_events(
+        &self,
+        kind: EventType,
+        reviewer: Option<&str>,
+        from: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
+        self.within(async {
+            let mut select = QueryBuilder::<Sqlite>::new(
+                "SELECT * FROM events INDEXED BY events_of_reviewers WHERE actor_kind = 'reviewer' AND kind = ",
+            );
+            select.push_bind(kind.as_str());
+            if let Some(reviewer) = reviewer {
+                select.push(" AND actor_id = ").push_bind(reviewer);
+            }
+            select.push(" AND at >= ").push_bind(stamp(from));
+            select.push(" ORDER BY at DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            select.build().fetch_all(&self.readers).await?.iter().map(event).collect()
+        })
+        .await
+    }
+
+    async fn count_review_events(
+        &self,
+        kind: EventType,
+        reviewer: &str,
+        from: DateTime<Utc>,
+        cap: usize,
+    ) -> Result<u64> {
+        self.within(async {
+            query(
+                "SELECT count(*) AS count FROM (SELECT 1 FROM events INDEXED BY events_of_reviewers \
+                 WHERE actor_kind = 'reviewer' AND kind = ?1 AND actor_id = ?2 AND at >= ?3 LIMIT ?4)",
+            )
+            .bind(kind.as_str())
+            .bind(reviewer)
+            .bind(stamp(from))
+            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
+            .fetch_one(&self.readers)
+            .await?
+            .number("count")
+        })
         .await
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::{
     event::{ActorKind, EventType},
     ids::ReviewId,
     photo_reason::PhotoReason,
-    review::{ReviewState, Verdict},
+    review::{NextLook, Review, ReviewDecision, ReviewState, Verdict},
 };
 
 #[test]
@@ -95,11 +95,157 @@ fn who_decided_before_does_not_decide_again() {
     world.take("r-2").unwrap();
 }
 
+/// A decision of unlawful content that takes effect at once.
+fn grave(token: &str) -> ReviewAct {
+    let mut act = decide(token, Verdict::Reject, Duration::ZERO);
+    if let ReviewAct::Decide { reasons, .. } = &mut act {
+        *reasons = vec![PhotoReason::UnlawfulContent];
+    }
+    act
+}
+
+#[test]
+fn unlawful_content_needs_a_second_person_who_is_another_one() {
+    let (mut world, first) = claimed();
+    world.act(grave(&first)).unwrap();
+    assert_eq!(world.review().state, ReviewState::Open);
+    assert!(world.review().is_second_look() && world.app().status == Status::InReview);
+    // The same decision again is done, another one comes too late, and there is nothing to undo.
+    assert_eq!(world.act(grave(&first)), Err(Refusal::Nothing));
+    assert_eq!(world.act(decide(&first, Verdict::Approve, Duration::ZERO)), Err(Refusal::ReviewDecided));
+    assert_eq!(world.act(ReviewAct::Undo { token_hash: first }), Err(Refusal::ReviewDecided));
+    assert_eq!(world.take("r-1"), Err(Refusal::ConflictOfInterest));
+    let second = world.take("r-2").unwrap();
+    world.act(grave(&second)).unwrap();
+    assert_eq!(world.app().status, Status::Rejected);
+    assert_eq!(world.app().reviewed_by, ["r-1", "r-2"]);
+}
+
+#[test]
+fn a_disagreement_goes_to_a_supervisor_whose_word_is_the_last() {
+    let (mut world, first) = claimed();
+    world.act(grave(&first)).unwrap();
+    let second = world.take("r-2").unwrap();
+    world.decide(&second, Verdict::Approve, Duration::ZERO).unwrap();
+    assert!(world.review().is_disputed() && world.review().supervisor_only);
+    for name in ["r-1", "r-2"] {
+        assert_eq!(world.take(name), Err(Refusal::ConflictOfInterest));
+    }
+    let third = world.take("boss").unwrap();
+    let plan = world.decide(&third, Verdict::Approve, Duration::ZERO).unwrap();
+    assert_eq!(world.app().status, Status::InProgress);
+    let overturned: Vec<_> = plan.events.iter().filter(|event| event.kind == EventType::ReviewOverturned).collect();
+    assert_eq!(overturned.len(), 1);
+    assert_eq!(overturned[0].data["reviewer"], "r-1");
+}
+
+#[test]
+fn a_share_of_the_rest_is_looked_at_twice() {
+    let (world, _) = claimed();
+    let review = world.review().clone();
+    let decision = |verdict| ReviewDecision {
+        verdict,
+        reasons: Vec::new(),
+        reviewer: "r-1".to_owned(),
+        token_hash: "t".to_owned(),
+        decided_at: review.opened_at,
+        takes_effect_at: review.opened_at,
+        effective: false,
+    };
+    assert_eq!(review.next_look(&decision(Verdict::Approve), 1.0), NextLook::SecondPerson);
+    assert!(matches!(review.next_look(&decision(Verdict::Approve), 0.0), NextLook::Nobody(_)));
+    let again = Review { earlier: vec![decision(Verdict::Approve)], ..review.clone() };
+    assert!(matches!(again.next_look(&decision(Verdict::Approve), 1.0), NextLook::Nobody(_)));
+    assert_eq!(again.next_look(&decision(Verdict::Reject), 1.0), NextLook::Supervisor);
+}
+
+#[test]
+fn a_supervisor_may_want_a_second_look_until_the_decision_stands() {
+    let demand = || ReviewAct::DemandSecond { supervisor: "boss".to_owned(), reason: "a hard case".to_owned() };
+    let (mut world, first) = claimed();
+    world.act(demand()).unwrap();
+    assert_eq!(world.act(demand()), Err(Refusal::Nothing));
+    world.decide(&first, Verdict::Approve, Duration::ZERO).unwrap();
+    assert!(world.review().is_second_look());
+    let second = world.take("r-2").unwrap();
+    world.decide(&second, Verdict::Approve, Duration::ZERO).unwrap();
+    assert_eq!(world.app().status, Status::InProgress);
+    assert_eq!(world.act(demand()), Err(Refusal::ReviewDecided));
+}
+
+#[test]
+fn nobody_reviews_their_own_photo() {
+    let mut world = World::camera().in_review();
+    let document = Some(world.app().holder.clone());
+    let claim = |document| ReviewAct::Claim {
+        reviewer: "r-2".to_owned(),
+        supervisor: true,
+        document,
+        token_hash: "t".to_owned(),
+    };
+    assert_eq!(world.act(claim(document)), Err(Refusal::ConflictOfInterest));
+    world.act(claim(Some("somebody else's".to_owned()))).unwrap();
+}
+
+#[test]
+fn supervisors_take_over_reassign_and_reopen() {
+    let (mut world, first) = claimed();
+    let take = |name: &str, supervisor| ReviewAct::TakeOver {
+        reviewer: name.to_owned(),
+        supervisor,
+        document: None,
+        token_hash: format!("{name}'s"),
+    };
+    assert_eq!(world.act(take("r-2", false)), Err(Refusal::AlreadyClaimed));
+    // One's own, in another tab.
+    world.act(take("r-1", false)).unwrap();
+    assert_eq!(world.act(ReviewAct::Heartbeat { token_hash: first }), Err(Refusal::LeaseLost));
+    world.act(take("boss", true)).unwrap();
+    let give = |to: &str| ReviewAct::Reassign {
+        supervisor: "boss".to_owned(),
+        to: to.to_owned(),
+        reason: "knows uniforms".to_owned(),
+    };
+    world.act(give("r-3")).unwrap();
+    let claim = |name: &str| ReviewAct::Claim {
+        reviewer: name.to_owned(),
+        supervisor: false,
+        document: None,
+        token_hash: format!("{name}'s"),
+    };
+    assert_eq!(world.act(claim("r-2")), Err(Refusal::AssignedToOther));
+    world.act(claim("r-3")).unwrap();
+    let reopen = || ReviewAct::Reopen { supervisor: "boss".to_owned(), reason: "the wrong photo".to_owned() };
+    assert_eq!(world.act(reopen()), Err(Refusal::NotDecided));
+    world.decide("r-3's", Verdict::Approve, UNDO).unwrap();
+    world.act(reopen()).unwrap();
+    assert_eq!((world.review().state, &world.review().decision), (ReviewState::Open, &None));
+    world.act(claim("r-3")).unwrap();
+    world.decide("r-3's", Verdict::Approve, Duration::ZERO).unwrap();
+    assert_eq!(world.act(reopen()), Err(Refusal::AlreadyDecided));
+}
+
+#[test]
+fn a_task_is_put_off_at_most_until_it_is_due() {
+    let (mut world, token_hash) = claimed();
+    let wait = Duration::from_secs(30 * 24 * 3600);
+    world.act(ReviewAct::Postpone { token_hash, wait, reason: "the uniform".to_owned() }).unwrap();
+    assert_eq!(world.review().state, ReviewState::Open);
+    assert_eq!(world.review().postponed_until, world.review().due_at);
+    world.take("r-2").unwrap();
+    assert_eq!(world.review().postponed_until, None);
+}
+
 #[test]
 fn an_escalated_review_is_a_supervisors_and_stays_ahead() {
     let (mut world, token_hash) = claimed();
     world.act(ReviewAct::Escalate { token_hash }).unwrap();
-    let claim = |supervisor| ReviewAct::Claim { reviewer: "r-2".to_owned(), supervisor, token_hash: "t".to_owned() };
+    let claim = |supervisor| ReviewAct::Claim {
+        reviewer: "r-2".to_owned(),
+        supervisor,
+        document: None,
+        token_hash: "t".to_owned(),
+    };
     assert_eq!(world.act(claim(false)), Err(Refusal::SupervisorOnly));
     let ahead = world.review().priority - world.app().priority;
     assert!(ahead > 0);

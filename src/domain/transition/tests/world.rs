@@ -170,7 +170,7 @@ impl World {
             workflow: self.workflow,
             calendar: self.edition.calendar(),
             now: self.now,
-            timing: Timing { retry_scale: 1.0, review_lease: LEASE },
+            timing: Timing { retry_scale: 1.0, review_lease: LEASE, second_look_share: 0.0 },
             fresh_review: ReviewId::new(),
         };
         let plan = transition(&cx, &self.state, cause.clone());
@@ -285,7 +285,7 @@ impl World {
     pub(super) fn take(&mut self, reviewer: &str) -> Result<String, Refusal> {
         self.tokens += 1;
         let token_hash = format!("t{}", self.tokens);
-        self.act(ReviewAct::Claim { reviewer: reviewer.to_owned(), supervisor: true, token_hash: token_hash.clone() })?;
+        self.act(ReviewAct::Claim { reviewer: reviewer.to_owned(), supervisor: true, document: None, token_hash: token_hash.clone() })?;
         Ok(token_hash)
     }
 

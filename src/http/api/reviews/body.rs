@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::promise::Promise;
 use crate::domain::{
     ids::{ApplicationId, PhotoId, ReviewId},
     photo_check::Check,
     photo_reason::PhotoReason,
     review::{Review, ReviewDecision, ReviewState, Verdict},
+    time_left::Urgency,
 };
 
 /// A review task.
@@ -47,6 +49,20 @@ pub struct ReviewBody {
     pub opened_at: DateTime<Utc>,
     /// The decision, once made.
     pub decision: Option<DecisionBody>,
+    /// Working time until the due time, in seconds; below zero since it. Null without a due time.
+    pub working_seconds_left: Option<i64>,
+    /// How urgent that is.
+    pub urgency: Urgency,
+    /// Whether a second person is to look, who does not see what the first one decided.
+    pub second_look: bool,
+    /// Whether a supervisor wants a second person to look once it is decided.
+    pub second_demanded: bool,
+    /// What two people decided who disagree; a supervisor settles it.
+    pub disputed: Vec<DecisionBody>,
+    /// The only reviewer who may claim it.
+    pub assigned_to: Option<String>,
+    /// Not offered before this moment.
+    pub postponed_until: Option<DateTime<Utc>>,
 }
 
 /// A reviewer's decision.
@@ -78,7 +94,10 @@ pub struct ClaimedBody {
 
 impl ReviewBody {
     /// From the stored task.
-    pub fn of(review: Review) -> Self {
+    pub fn of(review: Review, promise: &Promise) -> Self {
+        let left = promise.left(&review);
+        // One earlier decision is the first person's, which the second one must not know.
+        let disputed = if review.is_disputed() { review.earlier.clone() } else { Vec::new() };
         let (claimed_by, lease_expires_at) = review.lease.map(|lease| (lease.reviewer, lease.expires_at)).unzip();
         Self {
             id: review.id,
@@ -95,7 +114,14 @@ impl ReviewBody {
             evidence_hash: review.evidence.hash,
             supervisor_only: review.supervisor_only,
             opened_at: review.opened_at,
+            second_look: review.earlier.len() == 1,
+            second_demanded: review.second_demanded,
             decision: review.decision.map(DecisionBody::of),
+            working_seconds_left: left.seconds,
+            urgency: left.urgency,
+            disputed: disputed.into_iter().map(DecisionBody::of).collect(),
+            assigned_to: review.assigned_to,
+            postponed_until: review.postponed_until,
         }
     }
 }

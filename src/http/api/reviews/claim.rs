@@ -30,6 +30,7 @@ use crate::{
 use super::{
     super::change,
     body::{ClaimedBody, ReviewBody},
+    promise::Promise,
     task,
 };
 
@@ -61,20 +62,42 @@ pub(super) async fn claim_next(
     reviewer: AsReviewer,
     body: Option<Json<ClaimNext>>,
 ) -> Result<Response, Problem> {
-    let authority = body.and_then(|Json(body)| body.authority);
-    if let Some(authority) = &authority {
+    let asked = body.and_then(|Json(body)| body.authority);
+    if let Some(authority) = &asked {
         let wrong = |error| Problem::invalid(vec![Fault::at("/authority", error)]);
         IssuingAuthority::parse(authority).map_err(wrong)?;
     }
+    let wanted = reviewer.authorities(asked.as_deref())?;
     let _turn = state.claims.of(&reviewer.name).lock().await;
     within_limit(&state, &reviewer.name).await?;
+    for authority in wanted {
+        // What reviewers passed on waits for a supervisor only, and so it comes first.
+        for escalated in if reviewer.supervisor { &[true, false][..] } else { &[false] } {
+            if let Some(claimed) = most_urgent(&state, &reviewer, authority, *escalated).await? {
+                return Ok(Json(claimed).into_response());
+            }
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn most_urgent(
+    state: &AppState,
+    reviewer: &AsReviewer,
+    authority: Option<&str>,
+    escalated: bool,
+) -> Result<Option<ClaimedBody>, Problem> {
     for _ in 0..ROUNDS {
-        let candidates = state.engine.shared.store.claimable(authority.as_deref(), CANDIDATES).await?;
+        let mut candidates = state.engine.shared.store.claimable(authority, escalated, CANDIDATES).await?;
+        let now = state.engine.shared.clock.now();
+        candidates.retain(|review| review.postponed_until.is_none_or(|until| until <= now));
+        let is_mine = |review: &Review| review.assigned_to.as_ref() == Some(&reviewer.name);
+        candidates.sort_by_key(|review| !is_mine(review));
         let mut lost = false;
         for review in candidates {
-            match take(&state, &review, &reviewer.name).await? {
-                Ok(claimed) => return Ok(Json(claimed).into_response()),
-                Err(Refusal::ConflictOfInterest) => {}
+            match take(state, &review, reviewer).await? {
+                Ok(claimed) => return Ok(Some(claimed)),
+                Err(Refusal::ConflictOfInterest | Refusal::AssignedToOther) => {}
                 Err(_) => lost = true,
             }
         }
@@ -82,7 +105,7 @@ pub(super) async fn claim_next(
             break;
         }
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(None)
 }
 
 /// Claim a task.
@@ -90,8 +113,8 @@ pub(super) async fn claim_next(
     params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     responses(
         (status = 200, description = "The task is the reviewer's", body = ClaimedBody),
-        (status = 403, description = "`conflict_of_interest`: the reviewer decided on this application before", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`already_claimed`, `claim_limit_reached`, `supervisor_only`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`conflict_of_interest`: the reviewer decided on this application before, or it is their own; `authority_not_allowed`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`already_claimed`, `claim_limit_reached`, `supervisor_only`, `assigned_to_other`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn claim(
     State(state): State<AppState>,
@@ -99,13 +122,14 @@ pub(super) async fn claim(
     Named(id): Named<ReviewId>,
 ) -> Result<Json<ClaimedBody>, Problem> {
     let review = task(&state, id).await?;
+    reviewer.authorities(review.authority.as_deref())?;
     let _turn = state.claims.of(&reviewer.name).lock().await;
     within_limit(&state, &reviewer.name).await?;
-    let claimed = take(&state, &review, &reviewer.name).await?;
+    let claimed = take(&state, &review, &reviewer).await?;
     Ok(Json(claimed?))
 }
 
-async fn within_limit(state: &AppState, reviewer: &str) -> Result<(), Problem> {
+pub(super) async fn within_limit(state: &AppState, reviewer: &str) -> Result<(), Problem> {
     let limit = state.settings.claim_limit;
     if state.engine.shared.store.claims_of(reviewer).await? < limit {
         return Ok(());
@@ -113,21 +137,29 @@ async fn within_limit(state: &AppState, reviewer: &str) -> Result<(), Problem> {
     Err(Problem::conflict("claim_limit_reached", format!("a reviewer holds at most {limit} tasks")))
 }
 
-async fn take(state: &AppState, review: &Review, reviewer: &str) -> Result<Result<ClaimedBody, Refusal>, Problem> {
+async fn take(
+    state: &AppState,
+    review: &Review,
+    reviewer: &AsReviewer,
+) -> Result<Result<ClaimedBody, Refusal>, Problem> {
     let (lease_token, token_hash) = fresh_token();
-    // Keys name no supervisors: what was escalated is claimed in the console.
-    let act = ReviewAct::Claim { reviewer: reviewer.to_owned(), supervisor: false, token_hash };
+    let act = ReviewAct::Claim {
+        reviewer: reviewer.name.clone(),
+        supervisor: reviewer.supervisor,
+        document: reviewer.document(),
+        token_hash,
+    };
     let cause = Cause::Review { review: review.id, act };
     let (after, refusal) = change(state, review.application_id, cause, None).await?;
     if let Some(refusal) = refusal {
         return Ok(Err(refusal));
     }
     let review = after.review.ok_or_else(Problem::not_found)?;
-    Ok(Ok(ClaimedBody { review: ReviewBody::of(review), lease_token }))
+    Ok(Ok(ClaimedBody { review: ReviewBody::of(review, &Promise::of(state)), lease_token }))
 }
 
 /// A token of 32 random bytes, and what is stored of it.
-fn fresh_token() -> (String, String) {
+pub(super) fn fresh_token() -> (String, String) {
     let mut bytes = [0; 32];
     rand::rng().fill_bytes(&mut bytes);
     let token = URL_SAFE_NO_PAD.encode(bytes);

@@ -2,6 +2,10 @@
 
 pub mod body;
 mod claim;
+pub mod detail;
+pub mod pace;
+pub mod promise;
+mod supervise;
 
 use std::time::Duration;
 
@@ -32,6 +36,7 @@ use crate::{
 
 use body::ReviewBody;
 use claim::token_hash;
+use promise::Promise;
 
 use super::{change, written, written_field};
 
@@ -39,6 +44,8 @@ use super::{change, written, written_field};
 const LONGEST_NOTE: usize = 2000;
 /// The longest undo window.
 const LONGEST_UNDO: u64 = 60;
+/// The longest time that a task is put off, in minutes.
+const LONGEST_PAUSE: u64 = 480;
 /// What notes are sealed for.
 const NOTES: (&str, &str) = ("review_notes", "ciphertext");
 
@@ -53,6 +60,15 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(decide))
         .routes(routes!(escalate))
         .routes(routes!(undo))
+        .routes(routes!(postpone))
+        .routes(routes!(pace::pace))
+        .routes(routes!(detail::get))
+        .routes(routes!(detail::reveal))
+        .routes(routes!(detail::comparison))
+        .routes(routes!(supervise::take_over))
+        .routes(routes!(supervise::reassign))
+        .routes(routes!(supervise::reopen))
+        .routes(routes!(supervise::second_look))
 }
 
 /// Which tasks, and which page.
@@ -65,6 +81,8 @@ struct ListParams {
     /// Of this issuing authority.
     #[param(value_type = Option<String>, example = "蒙C")]
     authority: Option<IssuingAuthority>,
+    /// Claimed by this reviewer.
+    claimed_by: Option<String>,
     /// 1 to 200.
     #[param(inline)]
     limit: Option<Limit>,
@@ -80,9 +98,14 @@ async fn list(
     _caller: Authorised<auth::Review>,
     Params(params): Params<ListParams>,
 ) -> Result<Json<ListBody<ReviewBody>>, Problem> {
-    let filter = ReviewFilter { state: params.state, authority: params.authority.map(String::from) };
+    let filter = ReviewFilter {
+        state: params.state,
+        authority: params.authority.map(String::from),
+        reviewer: params.claimed_by,
+    };
     let listed = state.engine.shared.store.reviews(&filter, &page(params.limit, params.cursor)).await?;
-    Ok(Json(ListBody::of(listed, ReviewBody::of)))
+    let promise = Promise::of(&state);
+    Ok(Json(ListBody::of(listed, |review| ReviewBody::of(review, &promise))))
 }
 
 /// The token that a claim gave.
@@ -218,7 +241,7 @@ async fn decide(
         evidence_hash: body.evidence_hash,
         undo: Duration::from_secs(body.undo_seconds),
     };
-    act(&state, id, decided, note).await.map(|review| Json(ReviewBody::of(review)))
+    act(&state, id, decided, note).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
 }
 
 /// Why a task is passed on.
@@ -246,7 +269,7 @@ async fn escalate(
     written_field("/note", &body.note, LONGEST_NOTE)?;
     let note = sealed_note(&state, id, Some(&body.note))?;
     let passed = ReviewAct::Escalate { token_hash: token_hash(&body.lease_token) };
-    act(&state, id, passed, note).await.map(|review| Json(ReviewBody::of(review)))
+    act(&state, id, passed, note).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
 }
 
 /// Take a decision back within its undo window.
@@ -263,7 +286,41 @@ async fn undo(
     Json(body): Json<TokenBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
     let undone = ReviewAct::Undo { token_hash: token_hash(&body.lease_token) };
-    act(&state, id, undone, None).await.map(|review| Json(ReviewBody::of(review)))
+    act(&state, id, undone, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+}
+
+/// Why a task is put off, and for how long.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PostponeBody {
+    lease_token: String,
+    /// 1 to 480; never beyond the due time.
+    #[schema(minimum = 1, maximum = 480)]
+    minutes: u64,
+    /// At most 2000 characters, without personal data: it stands in the audit log.
+    reason: String,
+}
+
+/// Give a task back for later: it is offered to nobody before.
+#[utoipa::path(post, path = "/v1/reviews/{id}/postpone", operation_id = "postpone_review", tag = "reviews", security(("key" = ["reviews"])),
+    params(("id" = ReviewId, Path)), request_body = PostponeBody,
+    responses(
+        (status = 200, description = "Open, and not offered for now", body = ReviewBody),
+        (status = 409, description = "`lease_lost`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
+async fn postpone(
+    State(state): State<AppState>,
+    _caller: Authorised<auth::Review>,
+    Named(id): Named<ReviewId>,
+    Json(body): Json<PostponeBody>,
+) -> Result<Json<ReviewBody>, Problem> {
+    written_field("/reason", &body.reason, LONGEST_NOTE)?;
+    if !(1..=LONGEST_PAUSE).contains(&body.minutes) {
+        return Err(Problem::field("/minutes", "out_of_range", format!("must be 1 to {LONGEST_PAUSE}")));
+    }
+    let wait = Duration::from_secs(body.minutes * 60);
+    let later = ReviewAct::Postpone { token_hash: token_hash(&body.lease_token), wait, reason: body.reason };
+    act(&state, id, later, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
 }
 
 /// A task; 404 when there is none.

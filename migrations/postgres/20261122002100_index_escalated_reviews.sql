@@ -1,0 +1,1 @@
+CREATE INDEX reviews_escalated ON reviews (priority DESC, due_at, id) WHERE state = 'open' AND supervisor_only;
