@@ -1,0 +1,99 @@
+//! Tests in a real browser: the real binary, a real Chromium, one script of `tests/browser` for each test.
+//!
+//! `tests/run` installs Chromium and the two npm packages. Screenshots are left in `target/browser/`.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "helpers take whatever the test has at hand")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "modules of a test binary have no outside; not every helper is used here"
+)]
+
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use support::{Database, Site, browser::PASSWORD, sample, site::Plan};
+
+/// The folder with `playwright-core` and `axe-core`; `tests/run` sets it.
+const MODULES: &str = "GREENLANE_TEST_NODE_MODULES";
+
+/// An installation with people, and so many applications that wait for a reviewer.
+async fn site(plan: Plan, tasks: usize) -> Site {
+    let site = plan.start().await;
+    for (name, role) in [("wang", "reviewer"), ("li", "reviewer"), ("zhao", "supervisor"), ("sun", "admin")] {
+        site.user(name, role, &[]).await;
+    }
+    for _ in 0..tasks {
+        let photo = site.api.upload_photo("camera").await;
+        let id = site.api.admit(&sample(0).photo("camera", &photo)).await;
+        site.api.wait_for_status(&id, "in_review").await;
+    }
+    site
+}
+
+fn plan() -> Plan {
+    Site::on(Database::sqlite())
+}
+
+/// Runs a script against the installation; what it prints is shown when it fails.
+async fn run(site: &Site, script: &str) {
+    let modules = std::env::var(MODULES).unwrap_or_else(|_| {
+        panic!("no browser for the tests: run `tests/run`, or set {MODULES} to a `node_modules` with playwright-core and axe-core")
+    });
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let shots = root.join("target/browser");
+    std::fs::create_dir_all(&shots).unwrap();
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/browser").join(format!("{script}.mjs")));
+    command.env("BASE", &site.api.base).env("PASSWORD", PASSWORD).env("SHOTS", shots).env(MODULES, modules);
+    command.env("KEY", site.api.key.as_deref().unwrap());
+    let ended = tokio::task::spawn_blocking(move || command.output().expect("node starts")).await.unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "`{script}` failed\n{out}\n{err}");
+}
+
+#[tokio::test]
+async fn a_whole_review_by_keyboard() {
+    let site = site(plan().setting("review.undo_seconds", 30), 3).await;
+    run(&site, "journey").await;
+}
+
+#[tokio::test]
+async fn an_undone_decision_is_made_again() {
+    let site = site(plan().setting("review.undo_seconds", 30), 1).await;
+    run(&site, "undo").await;
+}
+
+#[tokio::test]
+async fn two_reviewers_race_for_one_task() {
+    let site = site(plan(), 1).await;
+    run(&site, "race").await;
+}
+
+#[tokio::test]
+async fn a_lease_is_lost_in_an_open_page() {
+    let site = site(plan().setting("review.lease_seconds", 4), 1).await;
+    run(&site, "lease").await;
+}
+
+#[tokio::test]
+async fn four_eyes_see_the_same_photo() {
+    let site = site(plan().setting("review.undo_seconds", 0), 1).await;
+    run(&site, "four_eyes").await;
+}
+
+#[tokio::test]
+async fn failures_to_sign_in_are_limited() {
+    let site = site(plan().setting("limits.login_attempts", 3), 0).await;
+    run(&site, "sign_in").await;
+}
+
+#[tokio::test]
+async fn every_page_is_accessible() {
+    let site = site(plan(), 3).await;
+    tokio::time::timeout(Duration::from_secs(300), run(&site, "pages")).await.expect("the pages are looked at in time");
+}
