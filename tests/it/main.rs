@@ -11,12 +11,15 @@ mod auth;
 mod card;
 mod chaos;
 mod cli;
+mod console;
 mod conventions;
 mod fuzz_api;
 mod journeys;
 mod licences;
 mod openapi;
 mod ops;
+#[path = "support/own_tests.rs"]
+mod own_tests;
 mod photos;
 mod redis;
 mod reviews;

@@ -8,6 +8,7 @@ use crate::support::{Database, Site, on_both_databases};
 /// The pages of each role; a page that a role has not is refused to it.
 const PAGES: &[(&str, &[&str])] = &[
     ("/review", &["reviewer", "supervisor"]),
+    ("/review/tasks", &["supervisor"]),
     ("/account", &["reviewer", "supervisor", "operator", "auditor", "admin"]),
 ];
 

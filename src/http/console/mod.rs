@@ -1,27 +1,20 @@
-//! `/review`: the reviewer's console (审核台).
+//! `/review`: the reviewer's console (审核台). Its pages read by the functions of the API, and its scripts call the API.
 
-use askama::Template;
-use axum::{Router, response::Response, routing::get};
+mod home;
+mod reasons;
+mod task;
+mod tasks;
+mod view;
 
-use super::{
-    auth,
-    pages::page::{Page, html},
-    person::Person,
-    state::AppState,
-};
+use axum::{Router, routing::get};
+
+use super::state::AppState;
 
 /// The routes of this module.
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/review", get(home))
-}
-
-#[derive(Template)]
-#[template(path = "review/home.html")]
-struct Home {
-    page: Page,
-}
-
-/// Where a reviewer begins.
-async fn home(page: Page, _person: Person<auth::Review>) -> Response {
-    html(&Home { page })
+    Router::new()
+        .route("/review", get(home::home))
+        .route("/review/tasks", get(tasks::tasks))
+        .route("/review/tasks/{id}", get(task::task))
+        .route("/review/tasks/{id}/deadline", get(task::deadline))
 }

@@ -6,13 +6,14 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use super::{
     assets,
     messages::{self, Language},
 };
 use crate::{
-    domain::{user::Role, wire::wire_enum},
+    domain::{calendar::CHINA_TIME, user::Role, wire::wire_enum},
     http::{auth::Scope, problem::Problem, session, state::AppState},
     store::users::User,
 };
@@ -67,7 +68,7 @@ pub struct Page {
 
 impl Page {
     /// Of a request whose person is known.
-    pub(super) fn of(headers: &HeaderMap, path: String, user: Option<User>) -> Self {
+    pub(in crate::http) fn of(headers: &HeaderMap, path: String, user: Option<User>) -> Self {
         Self {
             language: chosen(headers, LANGUAGE, Language::Chinese),
             theme: chosen(headers, THEME, Theme::Auto),
@@ -92,6 +93,11 @@ impl Page {
         messages::fill(self.t(key), arguments)
     }
 
+    /// The message of a key with its one argument, for templates.
+    pub fn say(&self, key: &str, argument: impl std::fmt::Display) -> String {
+        self.fill(key, &[&argument])
+    }
+
     /// The address of a style sheet or script.
     pub fn asset(&self, name: &str) -> String {
         assets::address(name)
@@ -113,8 +119,28 @@ impl Page {
         let path = self.path.split('?').next().unwrap_or_default();
         let below =
             |address: &str| path == address || path.strip_prefix(address).is_some_and(|rest| rest.starts_with('/'));
+        // The one that is nearest, of those that the person sees.
         below(entry.address)
-            && !ENTRIES.iter().any(|other| other.address.len() > entry.address.len() && below(other.address))
+            && !self.entries().any(|other| other.address.len() > entry.address.len() && below(other.address))
+    }
+
+    /// A moment in China Standard Time: `11-23 17:00`.
+    pub fn time(&self, at: &DateTime<Utc>) -> String {
+        at.with_timezone(&CHINA_TIME).format("%m-%d %H:%M").to_string()
+    }
+
+    /// A date with its weekday: `11-23 周一`.
+    pub fn day(&self, date: &NaiveDate) -> String {
+        format!("{} {}", date.format("%m-%d"), self.t_of("weekday.", date.weekday().number_from_monday()))
+    }
+
+    /// A length of time in hours and minutes, or in minutes below an hour.
+    pub fn length(&self, seconds: &i64) -> String {
+        let minutes = seconds.unsigned_abs() / 60;
+        if minutes < 60 {
+            return self.fill("length.minutes", &[&minutes]);
+        }
+        self.fill("length.hours", &[&(minutes / 60), &(minutes % 60)])
     }
 
     /// The person's role.
@@ -214,13 +240,24 @@ mod tests {
 
     #[test]
     fn one_entry_is_the_present_one() {
-        let page = |path: &str| Page::of(&HeaderMap::new(), path.to_owned(), None);
-        let at = |path: &str| -> Vec<&str> {
-            let page = page(path);
-            ENTRIES.iter().filter(|entry| page.is_at(entry)).map(|entry| entry.address).collect()
+        let user = |role| User {
+            name: "wang".to_owned(),
+            password: String::new(),
+            role,
+            authority: None,
+            other_authorities: false,
+            document: None,
+            epoch: 0,
+            created_at: DateTime::UNIX_EPOCH,
+            disabled_at: None,
         };
-        assert_eq!(at("/review"), ["/review"]);
-        assert_eq!(at("/review/tasks?state=open"), ["/review/tasks"]);
-        assert_eq!(at("/reviews"), [""; 0]);
+        let at = |role, path: &str| -> Vec<&str> {
+            let page = Page::of(&HeaderMap::new(), path.to_owned(), Some(user(role)));
+            page.entries().filter(|entry| page.is_at(entry)).map(|entry| entry.address).collect()
+        };
+        assert_eq!(at(Role::Supervisor, "/review"), ["/review"]);
+        assert_eq!(at(Role::Supervisor, "/review/tasks?state=open"), ["/review/tasks"]);
+        assert_eq!(at(Role::Reviewer, "/review/tasks/1"), ["/review"]);
+        assert_eq!(at(Role::Supervisor, "/reviews"), [""; 0]);
     }
 }

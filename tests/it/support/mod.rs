@@ -12,9 +12,6 @@ pub mod simulator;
 pub mod sink;
 pub mod site;
 
-#[cfg(test)]
-mod own_tests;
-
 pub use api::{Answer, Api, BOUND, fresh_key};
 pub use database::Database;
 pub use sample::{Sample, sample};

@@ -1,7 +1,7 @@
 //! The helpers that could be wrong by themselves.
 
-use super::sample::{file_number, identity_number, sample, with_check_digit};
-use super::{Database, photo};
+use crate::support::sample::{file_number, identity_number, sample, with_check_digit};
+use crate::support::{Database, photo};
 
 #[test]
 fn check_digits_follow_the_standard() {

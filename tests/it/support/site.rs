@@ -7,8 +7,7 @@ use super::program::{Finished, Program, Settings};
 use super::scratch::Scratch;
 use super::simulator::Simulator;
 
-pub const ALL_SCOPES: &str =
-    "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read,reviews:supervise,admin";
+pub const ALL_SCOPES: &str = "applications:write,applications:read,reviews,licences:present,licences:verify,ops:read,ops:write,audit:read,reviews:supervise,admin";
 
 /// What a test can choose before the installation starts.
 pub struct Plan {

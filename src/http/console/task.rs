@@ -1,0 +1,137 @@
+//! The page of one task: the photo, what is known, and the decision.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+
+use crate::{
+    domain::{
+        ids::{PhotoId, ReviewId},
+        photo_reason::PhotoReason,
+        review::ReviewState,
+    },
+    http::{
+        api::reviews::{
+            body::ReviewBody,
+            detail::{DetailBody, detail},
+        },
+        auth,
+        pages::page::{Page, html},
+        params::Named,
+        person::Person,
+        problem::Problem,
+        state::AppState,
+    },
+};
+
+use super::{
+    reasons::{self, Group},
+    view::{self, CheckChip, Chip},
+};
+
+/// Width of the photo in millimetres; the guides are drawn in the same unit (GA 482).
+const WIDTH_MM: f64 = 22.0;
+/// Its height where nothing else is known.
+const HEIGHT_MM: f64 = 32.0;
+
+#[derive(Template)]
+#[template(path = "review/task.html")]
+struct TaskPage {
+    page: Page,
+    detail: DetailBody,
+    deadline: Chip,
+    checks: Vec<CheckChip>,
+    groups: Vec<Group>,
+    earlier: Vec<Earlier>,
+    /// Height of the photo, in millimetres.
+    height: String,
+    /// Whether the person may see what the task is about: its holder, and supervisors.
+    sees: bool,
+    is_mine: bool,
+    supervises: bool,
+    now: i64,
+    lease_ends: i64,
+    lease_seconds: u64,
+    undo_seconds: u64,
+}
+
+/// An earlier application of the holder.
+struct Earlier {
+    when: String,
+    kind: String,
+    outcome: String,
+    reasons: Vec<&'static str>,
+}
+
+/// A task.
+pub(super) async fn task(
+    State(state): State<AppState>,
+    page: Page,
+    person: Person<auth::Review>,
+    Named(id): Named<ReviewId>,
+) -> Result<Response, Problem> {
+    let detail = detail(&state, id).await?;
+    let review = &detail.review;
+    let is_mine = review.claimed_by.as_ref() == Some(&person.name);
+    let supervises = page.may("reviews:supervise");
+    let sees = is_mine || (supervises && !review.second_look);
+    let earlier = detail.earlier.iter().map(|other| Earlier {
+        when: page.time(&other.submitted_at),
+        kind: page.t_of("kind.", other.kind),
+        outcome: other
+            .outcome
+            .map_or_else(|| page.t("task.in_progress").to_owned(), |code| page.t_of("outcome.", code)),
+        reasons: other.reasons.iter().map(|reason| reasons::label(&page, *reason)).collect(),
+    });
+    let milliseconds = |at: chrono::DateTime<chrono::Utc>| at.timestamp_millis();
+    let shared = &state.engine.shared;
+    Ok(html(&TaskPage {
+        earlier: earlier.collect(),
+        deadline: view::deadline(&page, review),
+        checks: view::checks(&page, &review.checks),
+        groups: reasons::groups(&page),
+        height: height(&state, review.photo_id).await?,
+        sees,
+        is_mine,
+        supervises,
+        now: milliseconds(shared.clock.now()),
+        lease_ends: review.lease_expires_at.map(milliseconds).unwrap_or_default(),
+        lease_seconds: shared.settings.timing.review_lease.as_secs(),
+        undo_seconds: state.settings.undo.as_secs(),
+        page,
+        detail,
+    }))
+}
+
+async fn height(state: &AppState, photo: PhotoId) -> Result<String, Problem> {
+    let photo = state.engine.shared.store.photo(photo).await?.filter(|photo| photo.width > 0);
+    let height = photo.map_or(HEIGHT_MM, |photo| WIDTH_MM * f64::from(photo.height) / f64::from(photo.width));
+    Ok(format!("{height:.3}"))
+}
+
+#[derive(Template)]
+#[template(path = "review/deadline.html")]
+struct DeadlinePart {
+    deadline: Chip,
+}
+
+/// The deadline's chip, which a page asks for again every minute.
+pub(super) async fn deadline(
+    State(state): State<AppState>,
+    page: Page,
+    _person: Person<auth::Review>,
+    Named(id): Named<ReviewId>,
+) -> Result<Response, Problem> {
+    let review: ReviewBody = detail(&state, id).await?.review;
+    Ok(html(&DeadlinePart { deadline: view::deadline(&page, &review) }))
+}
+
+impl TaskPage {
+    fn name_of(&self, reason: &PhotoReason) -> &'static str {
+        reasons::label(&self.page, *reason)
+    }
+
+    /// Whether somebody else could be taken the task from, or it could be taken up again.
+    fn is(&self, state: ReviewState) -> bool {
+        self.detail.review.state == state
+    }
+}
