@@ -107,7 +107,6 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
 }
 
 /// What a page of another site gets that sends something here in somebody's name.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub(super) fn cross_site(_error: ProtectionError) -> Response {
     let detail = "the request comes from another site";
     Problem::new(StatusCode::FORBIDDEN, "cross_site", detail).into_response()

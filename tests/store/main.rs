@@ -18,6 +18,7 @@ mod make;
 mod operating;
 mod outage;
 mod outbox;
+mod people;
 mod reading;
 mod rescuing;
 mod reviewing;
@@ -56,7 +57,7 @@ conformance! {
     rescuing: frees_what_dead_processes_held, leaves_the_living_alone, frees_jobs_of_forgotten_processes, processes_come_and_go;
     deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach;
     reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,
-        finds_decisions_that_take_effect;
+        finds_decisions_that_take_effect, hands_supervisors_what_was_escalated;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
     operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, batches_go_item_by_item,
@@ -65,6 +66,8 @@ conformance! {
         heads_of_a_span, checkpoints_are_taken_once;
     licences: a_presentation_is_used_up_once, checks_are_listed_newest_first, licences_have_their_turn_to_be_checked,
         a_service_ends_with_its_application;
+    people: users_are_kept_changed_and_disabled, an_ended_session_stays_ended, tries_are_counted_within_a_window,
+        concurrent_tries_are_all_counted;
     reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;
     outage: an_unreachable_database_is_unavailable_and_comes_back;

@@ -33,7 +33,11 @@ pub async fn filters_and_pages(site: Site) {
     let claimed = open(&site, |review| make::lease(review, "li", now + Duration::minutes(5))).await;
     let decided = open(&site, |review| make::decide(review, now, true)).await;
     let withdrawn = open(&site, |review| review.state = ReviewState::Withdrawn).await;
-    let of = |state, authority: Option<&str>| ReviewFilter { state, authority: authority.map(str::to_owned), reviewer: None };
+    let of = |state, authority: Option<&str>| ReviewFilter {
+        state,
+        authority: authority.map(str::to_owned),
+        reviewer: None,
+    };
     let cases = [
         (of(Some(ReviewState::Open), None), vec![here.id, there.id]),
         (of(Some(ReviewState::Open), Some("京A")), vec![there.id]),
@@ -82,6 +86,21 @@ pub async fn counts_leases_that_hold(site: Site) {
     assert_eq!(site.claims_of("li").await.unwrap(), 2);
     assert_eq!(site.claims_of("wang").await.unwrap(), 1);
     assert_eq!(site.claims_of("nobody").await.unwrap(), 0);
+}
+
+pub async fn hands_supervisors_what_was_escalated(site: Site) {
+    let usual = open(&site, |_| {}).await;
+    let escalated = open(&site, |review| review.supervisor_only = true).await;
+    let ahead = open(&site, |review| (review.supervisor_only, review.priority) = (true, 5)).await;
+    let held = open(&site, |review| {
+        review.supervisor_only = true;
+        make::lease(review, "boss", Utc::now() + Duration::minutes(5));
+    });
+    let held = held.await;
+    assert_eq!(site.claimable(None, true, 10).await.unwrap(), [ahead, escalated]);
+    assert_eq!(site.claimable(None, false, 10).await.unwrap(), [usual]);
+    let mine = ReviewFilter { reviewer: Some("boss".to_owned()), ..ReviewFilter::default() };
+    assert_eq!(listed(&site, &mine, 10).await, [held.id]);
 }
 
 pub async fn finds_lapsed_leases(site: Site) {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
+        applicant::FileNumber,
         application::{Application, Kind, OutcomeCode, PhotoSource},
         authority::IssuingAuthority,
         calendar::DayTrace,
@@ -179,7 +180,7 @@ impl FactsBody {
             name: applicant.name.masked(),
             document_number: applicant.document.masked(),
             mobile: applicant.mobile.masked(),
-            file_number: applicant.file_number.as_ref().map(|number| number.masked()),
+            file_number: applicant.file_number.as_ref().map(FileNumber::masked),
         }
     }
 }
@@ -219,9 +220,8 @@ async fn notes(state: &AppState, review: &Review) -> Result<Vec<NoteBody>, Probl
     let (table, column) = NOTES;
     let stored = shared.store.notes(review.application_id).await?;
     let opened = stored.into_iter().filter_map(|note| {
-        let sealed = note.sealed.into();
         let text: String =
-            shared.secrets.sealer().open_record(table, column, &note.review_id.to_string(), &sealed).ok()?;
+            shared.secrets.sealer().open_record(table, column, &note.review_id.to_string(), &note.sealed).ok()?;
         Some(NoteBody { at: note.at, text })
     });
     Ok(opened.collect())
