@@ -16,7 +16,8 @@ mod support;
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
-use support::{Database, Site, browser::PASSWORD, sample, site::Plan};
+use sqlx::Connection as _;
+use support::{BOUND, Database, Site, browser::PASSWORD, sample, site::Plan};
 
 /// The folder with `playwright-core` and `axe-core`; `tests/run` sets it.
 const MODULES: &str = "GREENLANE_TEST_NODE_MODULES";
@@ -84,6 +85,31 @@ async fn a_lease_is_lost_in_an_open_page() {
 async fn four_eyes_see_the_same_photo() {
     let site = site(plan().setting("review.undo_seconds", 0), 1).await;
     run(&site, "four_eyes").await;
+}
+
+#[tokio::test]
+async fn a_deadline_turns_red_in_an_open_page() {
+    let site = site(plan(), 1).await;
+    tokio::join!(run(&site, "deadline"), break_the_promise(&site));
+}
+
+/// Moves the due time of the claimed task into the past, as if the database's clock had gone on.
+async fn break_the_promise(site: &Site) {
+    let claimed = async || site.api.get("/v1/reviews?state=claimed").await.expect(200).items();
+    let bound = std::time::Instant::now() + BOUND;
+    while claimed().await.is_empty() {
+        assert!(std::time::Instant::now() < bound, "the task is not claimed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut database = sqlx::SqliteConnection::connect(site.database.url()).await.unwrap();
+    let past = "2026-01-05T09:00:00.000000Z";
+    let moved = sqlx::query("UPDATE reviews SET due_at = ?1, document = json_set(document, '$.due_at', ?1)")
+        .bind(past)
+        .execute(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(moved.rows_affected(), 1);
+    database.close().await.unwrap();
 }
 
 #[tokio::test]
