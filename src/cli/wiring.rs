@@ -55,7 +55,7 @@ use super::{exit::Refused, serve::Role};
 const INSPECTIONS: usize = 2;
 /// Webhooks delivered at once.
 const WEBHOOK_TRIES: usize = 64;
-/// Commits side by side: on PostgreSQL some write while others collect; SQLite has one writer anyway.
+/// Commits side by side on PostgreSQL, where some write while others collect. SQLite has one writer.
 const COMMITTERS: usize = 4;
 
 /// Key material: named, or beside the SQLite file where it is made on the first start.
@@ -340,7 +340,7 @@ pub async fn engine(
         lease: config.engine.lease_seconds.duration(),
         poll: config.engine.poll(),
         commit_batch: config.engine.commit_batch,
-        committers: COMMITTERS,
+        committers: if config.database.url.sqlite_path().is_some() { 1 } else { COMMITTERS },
         linger: config.engine.commit_linger(),
         drain: config.engine.drain_seconds.duration(),
         timing: Timing {

@@ -269,44 +269,58 @@ pub struct Application {
     /// Where it stands.
     pub status: Status,
     /// The present stage; none when everything is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
     /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// The photo.
     pub photo: Photo,
     /// The licence that was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence_id: Option<LicenceId>,
     /// Blind index of the holder's document.
     pub holder: String,
     /// The licence data at eligibility.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<LicenceFacts>,
     /// When it was accepted.
     pub submitted_at: DateTime<Utc>,
     /// The promise, once face verification passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Deadline>,
     /// When it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<DateTime<Utc>>,
     /// When the first channel accepted the result: the promise's clock stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<DateTime<Utc>>,
     /// When both notifications were settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
     /// One per channel once decided; pending before.
     pub notices: Vec<Notice>,
     /// Why nothing runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
     /// Higher first.
     pub priority: i16,
     /// Review rounds so far.
     pub review_rounds: u32,
     /// The current review task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review_id: Option<ReviewId>,
     /// Who decided a review of it, in any round.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reviewed_by: Vec<String>,
     /// Where changes of status are posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
     /// The upstream system's own reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ref: Option<String>,
     /// The highest fence that any of its ended jobs had: fences never repeat, so an old holder never matches.
     #[serde(default)]
@@ -319,6 +333,9 @@ pub struct Application {
     pub watch: Option<LicenceWatch>,
     /// The audit chain's head.
     pub chain: ChainHead,
+    /// How often it was changed: a plan that was made from another revision is never written.
+    #[serde(default)]
+    pub revision: i64,
 }
 
 impl Application {

@@ -1,6 +1,6 @@
 //! The stages (环节) that a workflow is made of, and the outcomes that each can answer.
 
-use super::wire::wire_enum;
+use super::{application::Application, wire::wire_enum};
 
 wire_enum! {
     /// A registered stage. The wire name is also the name of its job queue.
@@ -28,6 +28,15 @@ impl Stage {
             Self::PhotoReview => &[outcome::NOT_NEEDED, outcome::APPROVED],
             Self::Generation => &[outcome::ISSUED],
             Self::Notification => &[outcome::SETTLED],
+        }
+    }
+
+    /// The outcome that is certain before the stage runs, so that nothing has to run: a retained or previous photo
+    /// needs no review (R33).
+    pub const fn foregone(self, application: &Application) -> Option<&'static str> {
+        match self {
+            Self::PhotoReview if !application.photo.source.is_upload() => Some(outcome::NOT_NEEDED),
+            _ => None,
         }
     }
 }

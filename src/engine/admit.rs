@@ -16,6 +16,7 @@ use crate::{
         ids::ApplicationId,
         job::{Job, Slot},
         personal::{Applicant, HOLDER_INDEX, holder_key},
+        plan::Snapshot,
     },
     store::types::{Admission, Admitted},
     telemetry::metrics::APPLICATIONS,
@@ -161,6 +162,7 @@ impl Admitter {
             last_fence: 0,
             card_refused: false,
             watch: None,
+            revision: 0,
             chain: empty_chain(),
         };
         let event = NewEvent {
@@ -266,6 +268,8 @@ fn settle(shared: &Shared, request: Request, result: Admitted) -> bool {
             let application = admission.application;
             let waits = place.is_none();
             if let Some(place) = place {
+                let jobs = vec![admission.job.clone()];
+                shared.known.keep(shared.lease, Snapshot { application: application.clone(), jobs, review: None });
                 shared.dispatcher.send(Run::new(
                     application.clone(),
                     admission.job,

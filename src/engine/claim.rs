@@ -9,7 +9,8 @@ use crate::{
     domain::{
         cause::Cause,
         decision::{Decision, Failure},
-        job::{Job, SUSPECT_CRASHES},
+        job::{Job, SUSPECT_CRASHES, Slot},
+        plan::Snapshot,
     },
     store::{self, types::Claimed},
 };
@@ -107,6 +108,11 @@ async fn start(
     let Claimed { application, job, applicant } = claimed;
     match shared.open_applicant(application.id, &applicant) {
         Ok(applicant) => {
+            if job.slot == Slot::Main && application.review_id.is_none() {
+                // There is no other job beside one of the main slot, so that this is all of the state.
+                let state = Snapshot { application: application.clone(), jobs: vec![job.clone()], review: None };
+                shared.known.keep(shared.lease, state);
+            }
             shared.dispatcher.send(Run::new(application, job, Arc::new(applicant), place, Arc::clone(&shared.ledger)));
         }
         Err(error) => unreadable(committer, application.id, &job, &error).await,

@@ -4,11 +4,12 @@
 //! result that the database could not take yet is kept and offered again, for as long as it takes.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{
@@ -17,7 +18,7 @@ use crate::{
         ids::ApplicationId,
         plan::Snapshot,
     },
-    store::StoreError,
+    store::{StoreError, types::Planner as _},
     telemetry::metrics::{COMMIT_BATCH_SIZE, COMMIT_DURATION},
 };
 
@@ -59,19 +60,20 @@ struct Submission {
 /// Takes causes and commits them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Committer {
-    queue: mpsc::Sender<Submission>,
+    /// One per loop. All causes of an application go to the same loop: what it committed last is then known here.
+    queues: Arc<[mpsc::Sender<Submission>]>,
 }
 
 impl Committer {
     /// Starts the commit loops; they end when the last clone is gone and the queue is empty.
     pub fn start(shared: &Arc<Shared>) -> Self {
         let settings = &shared.settings;
-        let (queue, receiver) = mpsc::channel(settings.commit_batch.max(1) * 8);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..settings.committers.max(1) {
-            tokio::spawn(commit_loop(Arc::clone(shared), Arc::clone(&receiver)));
-        }
-        Self { queue }
+        let start_loop = |_| {
+            let (queue, receiver) = mpsc::channel(settings.commit_batch.max(1) * 8);
+            tokio::spawn(commit_loop(Arc::clone(shared), receiver));
+            queue
+        };
+        Self { queues: (0..settings.committers.max(1)).map(start_loop).collect() }
     }
 
     /// Commits a cause from outside (a reviewer, an operator, an upstream system, a reconciler).
@@ -123,37 +125,60 @@ impl Committer {
     async fn submit(&self, item: Item, patience: Option<Duration>) -> Result<Answer, ApplyError> {
         let (reply, answer) = oneshot::channel();
         let submission = Submission { item, since: Instant::now(), patience, reply };
-        self.queue.send(submission).await.map_err(|_| ApplyError::Unavailable)?;
+        let queue = &self.queues[submission.item.application.0.as_u128() as usize % self.queues.len()];
+        queue.send(submission).await.map_err(|_| ApplyError::Unavailable)?;
         answer.await.map_err(|_| ApplyError::Unavailable)?
     }
 }
 
-async fn commit_loop(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submission>>>) {
+async fn commit_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>) {
     let limit = shared.settings.commit_batch.max(1);
     loop {
+        // What comes while a commit is under way shares the next one: batches grow with the load by themselves.
         let mut batch = Vec::with_capacity(limit);
-        {
-            // While one loop waits for its commit the others collect: batches grow with the load by themselves.
-            let mut queue = queue.lock().await;
-            if queue.recv_many(&mut batch, limit).await == 0 {
-                return;
-            }
-            // Under load a moment's patience makes few large commits of many small ones; an idle process never waits.
-            if batch.len() < limit && shared.ledger.len() > 4 * batch.len() {
-                tokio::time::sleep(shared.settings.linger).await;
-                while batch.len() < limit
-                    && let Ok(more) = queue.try_recv()
-                {
-                    batch.push(more);
-                }
+        if queue.recv_many(&mut batch, limit).await == 0 {
+            return;
+        }
+        // Under load a moment's patience makes few large commits of many small ones; an idle process never waits.
+        if batch.len() < limit && shared.ledger.len() > 4 * batch.len() {
+            tokio::time::sleep(shared.settings.linger).await;
+            while batch.len() < limit
+                && let Ok(more) = queue.try_recv()
+            {
+                batch.push(more);
             }
         }
-        commit_batch(&shared, batch).await;
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|submission| shared.known.has(submission.item.application));
+        commit_batch(&shared, known).await;
+        commit_batch(&shared, unknown).await;
     }
+}
+
+/// What is known is planned and written in one go; the rest, and what somebody else has changed meanwhile, is planned
+/// on what the database has.
+async fn write(shared: &Shared, items: &[Item]) -> Result<Vec<Answer>, StoreError> {
+    let mut states: HashMap<ApplicationId, Option<Snapshot>> = HashMap::with_capacity(items.len());
+    for item in items {
+        states.entry(item.application).or_insert_with(|| shared.known.take(item.application));
+    }
+    let mut planner = BatchPlanner::new(shared, items);
+    if states.values().all(Option::is_some) {
+        let writes = planner.plan(states.into_values().flatten().collect());
+        if shared.store.commit_known(&writes).await? {
+            return Ok(planner.committed());
+        }
+    }
+    let ids: Vec<ApplicationId> = items.iter().map(|item| item.application).collect();
+    shared.store.commit(&ids, &mut planner).await?;
+    Ok(planner.committed())
 }
 
 /// Commits a batch; after an error that is the database's own word, one by one, so that a bad one fails alone.
 async fn commit_batch(shared: &Shared, batch: Vec<Submission>) {
+    if batch.is_empty() {
+        return;
+    }
     let Some(refused) = try_commit(shared, batch).await else { return };
     if refused.len() == 1 {
         for submission in refused {
@@ -175,14 +200,12 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
     let mut backoff = Backoff::new();
     loop {
         let items: Vec<Item> = batch.iter().map(|submission| submission.item.clone()).collect();
-        let ids: Vec<ApplicationId> = items.iter().map(|item| item.application).collect();
-        let mut planner = BatchPlanner::new(shared, &items);
         let started = Instant::now();
-        match shared.store.commit(&ids, &mut planner).await {
-            Ok(()) => {
+        match write(shared, &items).await {
+            Ok(answers) => {
                 metrics::histogram!(COMMIT_DURATION).record(started.elapsed());
                 metrics::histogram!(COMMIT_BATCH_SIZE).record(items.len() as f64);
-                for (submission, answer) in batch.into_iter().zip(planner.committed()) {
+                for (submission, answer) in batch.into_iter().zip(answers) {
                     let _gone = submission.reply.send(Ok(answer));
                 }
                 return None;
@@ -193,7 +216,6 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
                     batch.size = batch.len(),
                     "commit will be tried again"
                 );
-                drop(planner);
                 batch = turn_away_impatient(batch);
                 if batch.is_empty() {
                     return None;

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod dispatch;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod known;
 pub mod lease;
 pub mod places;
 pub mod planner;

@@ -12,18 +12,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{domain::stage::Stage, store::types::Want};
 
+/// Jobs held for each that can run at once. What a process continues with waits here for its turn: through the table it
+/// would be written, claimed and read again, which costs as much as running it.
+const HELD_PER_PLACE: usize = 4;
+
 /// The places of one process. A process without the worker role has none.
 #[derive(Debug, Default)]
 pub struct Places {
+    /// How many run at once, and the places of those held.
     by_stage: BTreeMap<Stage, (usize, Arc<Semaphore>)>,
     paused: RwLock<Vec<Stage>>,
     closed: AtomicBool,
 }
 
 impl Places {
-    /// So many places per stage.
+    /// So many jobs of each stage at once.
     pub fn new(concurrency: impl IntoIterator<Item = (Stage, usize)>) -> Self {
-        let by_stage = concurrency.into_iter().map(|(stage, n)| (stage, (n, Arc::new(Semaphore::new(n))))).collect();
+        let held = |n: usize| Arc::new(Semaphore::new(n.saturating_mul(HELD_PER_PLACE).min(Semaphore::MAX_PERMITS)));
+        let by_stage = concurrency.into_iter().map(|(stage, n)| (stage, (n, held(n)))).collect();
         Self { by_stage, ..Self::default() }
     }
 
@@ -36,12 +42,12 @@ impl Places {
         Arc::clone(semaphore).try_acquire_owned().ok()
     }
 
-    /// What could be claimed now.
+    /// What could be claimed now: nothing that would have to wait here.
     pub fn wants(&self) -> Vec<Want> {
         self.by_stage
             .iter()
             .filter(|(stage, _)| self.may_start(**stage))
-            .map(|(&stage, (_, semaphore))| Want { stage, limit: semaphore.available_permits() })
+            .map(|(&stage, (n, _))| Want { stage, limit: n.saturating_sub(self.taken(stage)) })
             .filter(|want| want.limit > 0)
             .collect()
     }
@@ -51,14 +57,16 @@ impl Places {
         self.by_stage.keys().copied().filter(|stage| self.may_start(*stage)).collect()
     }
 
-    /// How many places a stage has.
+    /// How many jobs of a stage run at once.
     pub fn concurrency(&self, stage: Stage) -> usize {
         self.by_stage.get(&stage).map_or(0, |(n, _)| *n)
     }
 
-    /// How many of them are taken.
+    /// How many jobs are held, running or waiting for their turn.
     pub fn taken(&self, stage: Stage) -> usize {
-        self.by_stage.get(&stage).map_or(0, |(n, semaphore)| n.saturating_sub(semaphore.available_permits()))
+        self.by_stage
+            .get(&stage)
+            .map_or(0, |(n, held)| n.saturating_mul(HELD_PER_PLACE).saturating_sub(held.available_permits()))
     }
 
     /// Replaces the list of paused stages; answers whether one was resumed.
@@ -103,13 +111,22 @@ mod tests {
         let places = places();
         let first = places.take(STAGE).unwrap();
         let second = places.take(STAGE).unwrap();
-        assert!(places.take(STAGE).is_none());
         assert_eq!((places.taken(STAGE), places.concurrency(STAGE)), (2, 2));
-        assert_eq!(wanted(&places), [(Stage::Generation, 1)], "what has no place is not claimed");
+        assert_eq!(wanted(&places), [(Stage::Generation, 1)], "what could not run at once is not claimed");
         drop(first);
         assert_eq!((places.taken(STAGE), wanted(&places)), (1, vec![(STAGE, 1), (Stage::Generation, 1)]));
         drop(second);
         assert_eq!(places.taken(STAGE), 0);
+    }
+
+    #[test]
+    fn some_more_wait_for_their_turn() {
+        let places = places();
+        let held: Vec<_> = std::iter::from_fn(|| places.take(STAGE)).collect();
+        assert_eq!((held.len(), places.taken(STAGE)), (2 * HELD_PER_PLACE, 2 * HELD_PER_PLACE));
+        assert_eq!(wanted(&places), [(Stage::Generation, 1)]);
+        drop(held);
+        assert_eq!(wanted(&places), [(STAGE, 2), (Stage::Generation, 1)]);
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl<'a> BatchPlanner<'a> {
             self.answers[index] = Some(answer);
         }
         if changed {
+            write.after.application.revision += 1;
             self.lease_what_follows(&mut write, applicant.as_ref());
             self.webhooks |= !write.webhooks.is_empty();
             self.note_change(&write);
@@ -187,7 +188,8 @@ impl<'a> BatchPlanner<'a> {
         if self.webhooks {
             shared.wake_webhooks();
         }
-        self.items
+        let answers = self
+            .items
             .iter()
             .zip(self.answers)
             .map(|(item, answer)| match (answer, self.after.get(&item.application)) {
@@ -195,7 +197,11 @@ impl<'a> BatchPlanner<'a> {
                 (Some(Err(refusal)), Some(after)) => Answer::Refused(refusal, Box::new(after.clone())),
                 _ => Answer::NotFound,
             })
-            .collect()
+            .collect();
+        for after in self.after.into_values() {
+            shared.known.keep(shared.lease, after);
+        }
+        answers
     }
 }
 

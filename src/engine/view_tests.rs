@@ -46,6 +46,7 @@ fn application(status: Status) -> Application {
         last_fence: 0,
         card_refused: false,
         watch: None,
+        revision: 0,
         chain: ChainHead { seq: 1, hash: "00".repeat(32) },
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         audit::canonical_data,
         decision::{Decision, Failure, Finding},
         review::Evidence,
-        stage::{Stage, outcome},
+        stage::Stage,
         workflow::WorkflowId,
     },
     engine::run::{Run, StageRunner},
@@ -28,8 +28,8 @@ impl StageRunner for PhotoReview {
 
     async fn run(&self, run: &Run) -> Decision {
         let application = run.application();
-        if !application.photo.source.is_upload() {
-            return Decision::Advance { outcome: outcome::NOT_NEEDED, finding: Finding::Nothing };
+        if let Some(outcome) = Stage::PhotoReview.foregone(application) {
+            return Decision::Advance { outcome, finding: Finding::Nothing };
         }
         let Some(photo_id) = application.photo.photo_id else {
             return Decision::Stall(Failure::new("photo_missing", "the application names no photo"));

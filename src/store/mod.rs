@@ -30,7 +30,7 @@ use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
     PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
-    StoredEvent, Want, WebhookRecord, WebhookResult,
+    StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };
 use users::{Sessions, Users};
 
@@ -110,6 +110,9 @@ pub trait Jobs: Send + Sync {
     async fn held_by(&self, lease: LeaseId) -> Result<Vec<Held>>;
     /// Locks the applications, lets the planner plan, writes the plans: one transaction, all or nothing.
     async fn commit(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()>;
+    /// Writes plans that were made from remembered states: one transaction, all or nothing. False, with nothing written,
+    /// when one of the applications has another revision by now, or a changed job another lease or fence.
+    async fn commit_known(&self, writes: &[Write]) -> Result<bool>;
     /// When the next job of these stages that is leased to nobody becomes due.
     async fn next_due(&self, stages: &[Stage]) -> Result<Option<DateTime<Utc>>>;
     /// Applications whose deadline must be looked at now.

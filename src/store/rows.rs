@@ -15,7 +15,7 @@ use crate::domain::{
     application::{Application, Status},
     decision::{NewLicence, SealedRecord},
     ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
-    job::{Job, Slot},
+    job::Job,
     review::{Review, ReviewState},
 };
 
@@ -25,12 +25,14 @@ pub const COUNT_CAP: u64 = 10_000;
 /// The rows that a commit writes. Several writes of one application count as one: from the first state to the last.
 #[derive(Debug, Default)]
 pub struct Rows<'a> {
-    /// Applications whose document changed.
-    pub applications: Vec<&'a Application>,
-    /// Jobs to insert or to replace.
-    pub jobs: Vec<(ApplicationId, &'a Job)>,
-    /// Jobs that are gone.
-    pub gone_jobs: Vec<(ApplicationId, Slot)>,
+    /// Applications that changed: written only while the revision is the former state's.
+    pub applications: Vec<Changed<'a, Application>>,
+    /// Jobs of slots that had none.
+    pub added_jobs: Vec<(ApplicationId, &'a Job)>,
+    /// Jobs to replace: only while lease and fence are the former job's.
+    pub changed_jobs: Vec<(ApplicationId, Changed<'a, Job>)>,
+    /// Jobs to take away: only while lease and fence are these.
+    pub gone_jobs: Vec<(ApplicationId, &'a Job)>,
     /// Events to append.
     pub events: Vec<&'a StoredEvent>,
     /// Reviews to insert or to replace.
@@ -51,6 +53,15 @@ pub struct Rows<'a> {
 
 /// Wire names of a status and a stage (`done` for none).
 pub type CounterKey = (&'static str, &'static str);
+
+/// What is written over a state that must still be there.
+#[derive(Debug)]
+pub struct Changed<'a, T> {
+    /// The state that the plan was made from.
+    pub before: &'a T,
+    /// The state to store.
+    pub after: &'a T,
+}
 
 /// A licence with what its application says of it.
 #[derive(Debug)]
@@ -117,6 +128,11 @@ impl<'a> Rows<'a> {
         Ok(rows)
     }
 
+    /// How many rows must be met as they were: fewer, and somebody else has changed one.
+    pub fn guarded(&self) -> usize {
+        self.applications.len() + self.changed_jobs.len() + self.gone_jobs.len()
+    }
+
     /// What is only ever appended.
     fn append(&mut self, write: &'a Write) {
         let application = &write.after.application;
@@ -141,7 +157,7 @@ impl<'a> Rows<'a> {
     fn change(&mut self, before: &'a Snapshot, after: &'a Snapshot) {
         let id = after.application.id;
         if before.application != after.application {
-            self.applications.push(&after.application);
+            self.applications.push(Changed { before: &before.application, after: &after.application });
             *self.counters.entry(counter_key(&before.application)).or_default() -= 1;
             *self.counters.entry(counter_key(&after.application)).or_default() += 1;
             let is_terminated =
@@ -150,9 +166,16 @@ impl<'a> Rows<'a> {
                 self.terminated.extend(after.application.licence_id);
             }
         }
-        self.jobs.extend(after.jobs.iter().filter(|job| before.job(job.slot) != Some(job)).map(|job| (id, job)));
-        let gone = before.jobs.iter().map(|job| job.slot).filter(|slot| after.job(*slot).is_none());
-        self.gone_jobs.extend(gone.map(|slot| (id, slot)));
+        for job in &after.jobs {
+            match before.job(job.slot) {
+                None => self.added_jobs.push((id, job)),
+                Some(former) if former != job => {
+                    self.changed_jobs.push((id, Changed { before: former, after: job }));
+                }
+                Some(_) => {}
+            }
+        }
+        self.gone_jobs.extend(before.jobs.iter().filter(|job| after.job(job.slot).is_none()).map(|job| (id, job)));
         self.reviews.extend(after.review.iter().filter(|review| before.review.as_ref() != Some(review)));
     }
 }

@@ -20,6 +20,7 @@ mod outage;
 mod outbox;
 mod people;
 mod reading;
+mod remembering;
 mod rescuing;
 mod reviewing;
 mod schema;
@@ -54,6 +55,9 @@ conformance! {
         a_new_licence_supersedes_the_former, what_is_appended_keeps_its_order, counters_are_a_real_count,
         concurrent_commits_follow_each_other, plans_see_what_exists_once, a_plan_keeps_to_what_it_holds, an_empty_plan_writes_nothing,
         two_writes_of_one_application_count_as_one, an_old_holder_writes_nothing;
+    remembering: a_remembered_state_is_written_again_and_again, everything_that_a_plan_has_is_written,
+        an_outdated_state_writes_nothing, an_old_lease_or_fence_writes_nothing, an_unknown_application_writes_nothing,
+        concurrent_plans_of_one_state_are_written_once;
     rescuing: frees_what_dead_processes_held, leaves_the_living_alone, frees_jobs_of_forgotten_processes, processes_come_and_go;
     deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach;
     reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,

@@ -57,6 +57,7 @@ pub fn application(now: DateTime<Utc>) -> Application {
         last_fence: 0,
         card_refused: false,
         watch: None,
+        revision: 0,
         chain: ChainHead { seq: 1, hash: hash(1) },
     }
 }

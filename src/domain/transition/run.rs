@@ -93,16 +93,20 @@ impl Draft<'_> {
     /// The stage is done: remember what it found, start the promise's clock where the workflow says so, move on.
     pub(super) fn advance(&mut self, job: &Job, outcome: &'static str, finding: Finding) {
         let stage = job.stage;
-        let data = json!({ "outcome": outcome, "attempts": job.attempts + 1, "finding": finding });
+        self.completed(outcome, job.attempts + 1, &finding);
         if let Finding::Eligible { licence, .. } = finding {
             self.app().licence = Some(licence);
         }
         self.app().last_error = None;
-        self.system_event(EventType::StageCompleted, data);
         self.follow(stage, outcome);
     }
 
-    /// Moves to what the workflow says comes after an outcome.
+    fn completed(&mut self, outcome: &'static str, attempts: u32, finding: &Finding) {
+        let data = json!({ "outcome": outcome, "attempts": attempts, "finding": finding });
+        self.system_event(EventType::StageCompleted, data);
+    }
+
+    /// Moves to what the workflow says comes after an outcome; past a stage whose outcome is foregone, without a job.
     pub(super) fn follow(&mut self, stage: Stage, outcome: &'static str) {
         if stage == self.cx.workflow.deadline.starts_at {
             self.start_deadline();
@@ -111,7 +115,13 @@ impl Draft<'_> {
             Some(Target::Stage(next)) => {
                 self.app().stage = Some(next);
                 self.app().status = Status::InProgress;
-                self.put_main_job(next);
+                match next.foregone(self.app_ref()) {
+                    Some(outcome) => {
+                        self.completed(outcome, 0, &Finding::Nothing);
+                        self.follow(next, outcome);
+                    }
+                    None => self.put_main_job(next),
+                }
             }
             Some(Target::End) => self.end_issued(),
             None => {

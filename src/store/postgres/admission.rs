@@ -18,14 +18,27 @@ use crate::{
     },
 };
 
+/// The holder is judged by the table of unfinished applications, the key by that of all.
 const APPLICATIONS: &str = "
+WITH free AS (
+    INSERT INTO unfinished (application_id, holder, open)
+    SELECT * FROM unnest($1::uuid[], $5::text[], $13::boolean[])
+    ON CONFLICT DO NOTHING
+    RETURNING application_id
+)
 INSERT INTO applications (id, owner, idempotency_key, request_hash, holder, kind, workflow, photo_id, upstream_ref,
-    submitted_at, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, completed_at, document)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
-    $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[],
-    $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::text[])
+    submitted_at, status, stage, needs_operator, error_code, authority, due_at, completed_at, document)
+SELECT w.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+    $9::text[], $10::timestamptz[], $11::text[], $12::text[], $14::boolean[], $15::text[], $16::text[],
+    $17::timestamptz[], $18::timestamptz[], $19::text[])
+    AS w(id, owner, idempotency_key, request_hash, holder, kind, workflow, photo_id, upstream_ref, submitted_at, status,
+        stage, needs_operator, error_code, authority, due_at, completed_at, document)
+    JOIN free ON free.application_id = w.id
 ON CONFLICT DO NOTHING
 RETURNING id";
+
+/// A holder who was free, but whose key was not.
+const GIVE_UP: &str = "DELETE FROM unfinished WHERE application_id = ANY($1)";
 
 const BELONGINGS: &str = "
 WITH applicant AS (
@@ -107,17 +120,23 @@ async fn insert(connection: &mut PgConnection, batch: &[Admission]) -> Result<Ha
         .bind(applications().map(|application| application.submitted_at).collect::<Vec<_>>())
         .bind(arrays.status)
         .bind(arrays.stage)
-        .bind(arrays.open)
-        .bind(arrays.unfinished)
+        .bind(vec![true; batch.len()])
         .bind(arrays.needs_operator)
         .bind(arrays.error_code)
         .bind(arrays.authority)
         .bind(arrays.due_at)
         .bind(arrays.completed_at)
         .bind(arrays.document)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    inserted.iter().map(|row| Ok(ApplicationId(row.try_get(0)?))).collect()
+    let created: HashSet<ApplicationId> =
+        inserted.iter().map(|row| Ok(ApplicationId(row.try_get(0)?))).collect::<Result<_>>()?;
+    let refused = applications().map(|application| application.id).filter(|id| !created.contains(id));
+    let refused: Vec<Uuid> = refused.map(|id| id.0).collect();
+    if !refused.is_empty() {
+        sqlx::query(GIVE_UP).bind(refused).execute(connection).await?;
+    }
+    Ok(created)
 }
 
 async fn insert_belongings(connection: &mut PgConnection, stored: &[&Admission]) -> Result<()> {

@@ -11,6 +11,16 @@ use crate::store::{
     types::NewWebhook,
 };
 
+/// Whether there is none of it.
+pub(super) fn is_empty(rows: &Rows<'_>) -> bool {
+    rows.reviews.is_empty()
+        && rows.licences.is_empty()
+        && rows.terminated.is_empty()
+        && rows.webhooks.is_empty()
+        && rows.notes.is_empty()
+        && rows.alerts.is_empty()
+}
+
 /// Writes what there is; nothing costs no round trip.
 pub(super) async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Result<()> {
     if !rows.reviews.is_empty() {

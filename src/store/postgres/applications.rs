@@ -116,6 +116,9 @@ impl Applications for PostgresStore {
     }
 }
 
+/// Few of all applications, so that the search begins with them.
+const UNFINISHED: &str = " AND id IN (SELECT application_id FROM unfinished)";
+
 /// Adds the conditions of a filter. Where a condition implies what a partial index is restricted to, it says so.
 fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
     if let Some(owner) = &filter.owner {
@@ -124,11 +127,11 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
     if let Some(status) = filter.status {
         select.push(" AND status = ").push_bind(status.as_str());
         if !status.is_decided() {
-            select.push(" AND unfinished");
+            select.push(UNFINISHED);
         }
     }
     if let Some(stage) = filter.stage {
-        select.push(" AND unfinished AND stage = ").push_bind(stage.as_str());
+        select.push(UNFINISHED).push(" AND stage = ").push_bind(stage.as_str());
     }
     if let Some(kind) = filter.kind {
         select.push(" AND kind = ").push_bind(kind.as_str());

@@ -19,14 +19,13 @@ pub(super) struct Applications {
     pub(super) id: Vec<Uuid>,
     pub(super) status: Vec<&'static str>,
     pub(super) stage: Vec<&'static str>,
-    pub(super) open: Vec<bool>,
-    pub(super) unfinished: Vec<bool>,
     pub(super) needs_operator: Vec<bool>,
     pub(super) error_code: Vec<Option<String>>,
     pub(super) authority: Vec<Option<String>>,
     pub(super) due_at: Vec<Option<DateTime<Utc>>>,
     pub(super) completed_at: Vec<Option<DateTime<Utc>>>,
     pub(super) document: Vec<String>,
+    pub(super) revision: Vec<i64>,
 }
 
 impl Applications {
@@ -43,15 +42,36 @@ impl Applications {
         self.id.push(application.id.0);
         self.status.push(columns.status.as_str());
         self.stage.push(columns.stage);
-        self.open.push(columns.open);
-        self.unfinished.push(columns.open || application.stage.is_some());
         self.needs_operator.push(rows::needs_operator(application));
         self.error_code.push(columns.error_code);
         self.authority.push(application.authority().map(str::to_owned));
         self.due_at.push(columns.due_at);
         self.completed_at.push(columns.completed_at);
         self.document.push(row::text(application)?);
+        self.revision.push(application.revision);
         Ok(())
+    }
+}
+
+/// Whether an unfinished application is its holder's open one; none for a finished one.
+pub(super) fn is_open(application: &Application) -> Option<bool> {
+    let open = ApplicationColumns::of(application).open;
+    (open || application.stage.is_some()).then_some(open)
+}
+
+/// Applications that are not finished.
+#[derive(Default)]
+pub(super) struct Unfinished<'a> {
+    pub(super) application_id: Vec<Uuid>,
+    pub(super) holder: Vec<&'a str>,
+    pub(super) open: Vec<bool>,
+}
+
+impl<'a> Unfinished<'a> {
+    pub(super) fn push(&mut self, application: &'a Application, open: bool) {
+        self.application_id.push(application.id.0);
+        self.holder.push(&application.holder);
+        self.open.push(open);
     }
 }
 
@@ -121,6 +141,24 @@ impl Jobs {
         self.attempts.push(row::signed(job.attempts));
         self.crashes.push(row::signed(job.crashes));
         self.priority.push(job.priority);
+    }
+}
+
+/// Which jobs, under which lease and fence.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) application_id: Vec<Uuid>,
+    pub(super) slot: Vec<&'static str>,
+    pub(super) lease: Vec<Option<Uuid>>,
+    pub(super) fence: Vec<i64>,
+}
+
+impl Held {
+    pub(super) fn push(&mut self, application_id: ApplicationId, job: &Job) {
+        self.application_id.push(application_id.0);
+        self.slot.push(job.slot.as_str());
+        self.lease.push(job.lease.map(|lease| lease.0));
+        self.fence.push(job.fence);
     }
 }
 

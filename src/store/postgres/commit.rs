@@ -1,36 +1,40 @@
 //! Committing plans: one transaction, set-based whatever the number of applications.
 
-use std::collections::HashMap;
-
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::{
     PostgresStore, REPEATS, appended,
     arrays::{self, Promise},
-    is_collision, snapshot,
+    is_collision, row, snapshot,
 };
 use crate::{
-    domain::{ids::ApplicationId, job::Slot},
+    domain::ids::ApplicationId,
     store::{
         Result,
-        rows::Rows,
-        types::{Planner, Snapshot},
+        rows::{Changed, Rows},
+        types::{Planner, Write},
     },
 };
 
-/// What every commit writes, in one round trip. A job is written only while its lease and fence are those that the
-/// plan was made from; the answer is how many were.
+/// What every commit writes, in one round trip. An application is written only while its revision, a job only while its
+/// lease and fence are those that the plan was made from; the statement fails unless all of them are.
 const WRITE: &str = "
 WITH application AS (
     UPDATE applications AS a SET
-        status = w.status, stage = w.stage, open = w.open, unfinished = w.unfinished,
-        needs_operator = w.needs_operator, error_code = w.error_code, authority = w.authority, due_at = w.due_at,
-        completed_at = w.completed_at, document = w.document
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::boolean[], $7::text[], $8::text[],
-            $9::timestamptz[], $10::timestamptz[], $11::text[])
-        AS w(id, status, stage, open, unfinished, needs_operator, error_code, authority, due_at, completed_at, document)
-    WHERE a.id = w.id
+        status = w.status, stage = w.stage, needs_operator = w.needs_operator, error_code = w.error_code, authority = w.authority, due_at = w.due_at,
+        completed_at = w.completed_at, document = w.document, revision = w.revision
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $6::boolean[], $7::text[], $8::text[],
+            $9::timestamptz[], $10::timestamptz[], $11::text[], $55::bigint[], $56::bigint[])
+        AS w(id, status, stage, needs_operator, error_code, authority, due_at, completed_at, document,
+            revision, held_revision)
+    WHERE a.id = w.id AND a.revision = w.held_revision
+    RETURNING 1
+), standing AS (
+    INSERT INTO unfinished AS u (application_id, holder, open) SELECT * FROM unnest($4::uuid[], $5::text[], $58::boolean[])
+    ON CONFLICT (application_id) DO UPDATE SET open = excluded.open
+), finished AS (
+    DELETE FROM unfinished WHERE application_id = ANY($59)
 ), promised AS (
     INSERT INTO deadlines (application_id, check_at, level, breached, calendar)
     SELECT * FROM unnest($12::uuid[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::text[])
@@ -69,14 +73,9 @@ WITH application AS (
     FROM unnest($52::text[], $53::text[], $54::bigint[]) AS w(status, stage, delta)
     ON CONFLICT (shard, status, stage) DO UPDATE SET count = c.count + excluded.count
 )
-SELECT (SELECT count(*) FROM changed) + (SELECT count(*) FROM gone)";
-
-/// How a try to commit ended.
-enum Tried {
-    Committed,
-    /// Somebody changed a job between the load and the write.
-    Collided,
-}
+SELECT CASE
+    WHEN (SELECT count(*) FROM application) + (SELECT count(*) FROM changed) + (SELECT count(*) FROM gone) <> $57
+    THEN refuse_outdated_plan() END";
 
 impl PostgresStore {
     pub(super) async fn commit_plans(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()> {
@@ -89,106 +88,96 @@ impl PostgresStore {
         let mut collisions = 0;
         loop {
             match self.limited(self.try_commit(&ids, planner)).await {
-                Ok(Tried::Committed) => return Ok(()),
-                Ok(Tried::Collided) if collisions < REPEATS => collisions += 1,
-                Ok(Tried::Collided) => return Err(sqlx::Error::Protocol("commits keep colliding".to_owned()).into()),
                 Err(error) if collisions < REPEATS && is_collision(&error) => collisions += 1,
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
     }
 
-    async fn try_commit(&self, ids: &[Uuid], planner: &mut dyn Planner) -> Result<Tried> {
+    async fn try_commit(&self, ids: &[Uuid], planner: &mut dyn Planner) -> Result<()> {
         let mut lent = self.lend().await?;
         let mut transaction = lent.begin().await?;
         let snapshots = snapshot::load(&mut transaction, ids).await?;
         let locked = snapshots.iter().map(|snapshot| snapshot.application.id).collect();
-        let held = Held::of(&snapshots);
         let writes = planner.plan(snapshots);
-        let tried = if writes.is_empty() {
-            Tried::Committed
+        if !writes.is_empty() {
+            let rows = Rows::of(&locked, &writes)?;
+            write(&mut transaction, &rows).await?;
+            appended::write(&mut transaction, &rows).await?;
+        }
+        transaction.commit().await?;
+        lent.give_back();
+        Ok(())
+    }
+
+    pub(super) async fn commit_known_plans(&self, writes: &[Write]) -> Result<bool> {
+        if writes.is_empty() {
+            return Ok(true);
+        }
+        match self.limited(self.write_known(writes)).await {
+            Ok(()) => Ok(true),
+            Err(error) if is_collision(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write_known(&self, writes: &[Write]) -> Result<()> {
+        let locked = writes.iter().map(|write| write.before.application.id).collect();
+        let rows = Rows::of(&locked, writes)?;
+        let mut lent = self.lend().await?;
+        if appended::is_empty(&rows) {
+            write(&mut lent, &rows).await?;
         } else {
-            write(&mut transaction, &Rows::of(&locked, &writes)?, &held).await?
-        };
-        match tried {
-            Tried::Committed => transaction.commit().await?,
-            Tried::Collided => transaction.rollback().await?,
+            let mut transaction = lent.begin().await?;
+            write(&mut transaction, &rows).await?;
+            appended::write(&mut transaction, &rows).await?;
+            transaction.commit().await?;
         }
         lent.give_back();
-        Ok(tried)
+        Ok(())
     }
 }
 
-/// What was loaded, as far as the writing compares it with the plan.
-struct Held {
-    /// Lease and fence of every job.
-    jobs: HashMap<(ApplicationId, Slot), (Option<Uuid>, i64)>,
-    promises: HashMap<ApplicationId, Promise>,
-}
-
-impl Held {
-    fn of(snapshots: &[Snapshot]) -> Self {
-        let jobs = snapshots.iter().flat_map(|snapshot| {
-            let id = snapshot.application.id;
-            snapshot.jobs.iter().map(move |job| ((id, job.slot), (job.lease.map(|lease| lease.0), job.fence)))
-        });
-        let promises = snapshots.iter().filter_map(|snapshot| {
-            Promise::of(&snapshot.application).map(|promise| (snapshot.application.id, promise))
-        });
-        Self { jobs: jobs.collect(), promises: promises.collect() }
-    }
-
-    fn job(&self, id: ApplicationId, slot: Slot) -> Option<(Option<Uuid>, i64)> {
-        self.jobs.get(&(id, slot)).copied()
-    }
-
-    fn promise(&self, id: ApplicationId) -> Option<&Promise> {
-        self.promises.get(&id)
-    }
-}
-
-async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> Result<Tried> {
-    let applications = arrays::Applications::of(rows.applications.iter().copied())?;
+async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Result<()> {
+    let applications = arrays::Applications::of(rows.applications.iter().map(|changed| changed.after))?;
+    let held_revision: Vec<i64> = rows.applications.iter().map(|changed| changed.before.revision).collect();
+    let (mut standing, mut finished) = (arrays::Unfinished::default(), Vec::new());
     let (mut promises, mut closed) = (arrays::Promises::default(), Vec::new());
-    for application in &rows.applications {
-        let promise = Promise::of(application);
-        match promise {
-            Some(promise) if held.promise(application.id) != Some(&promise) => promises.push(application.id, promise),
-            None if held.promise(application.id).is_some() => closed.push(application.id.0),
+    for Changed { before, after } in &rows.applications {
+        match (arrays::is_open(before), arrays::is_open(after)) {
+            (former, Some(open)) if former != Some(open) => standing.push(after, open),
+            (Some(_), None) => finished.push(after.id.0),
+            _ => {}
+        }
+        let former = Promise::of(before);
+        match Promise::of(after) {
+            Some(promise) if former.as_ref() != Some(&promise) => promises.push(after.id, promise),
+            None if former.is_some() => closed.push(after.id.0),
             _ => {}
         }
     }
-    let (mut changed, mut changed_lease, mut changed_fence) = (arrays::Jobs::default(), Vec::new(), Vec::new());
+    let (mut changed, mut changed_from) = (arrays::Jobs::default(), arrays::Held::default());
+    for (id, job) in &rows.changed_jobs {
+        changed.push(*id, job.after);
+        changed_from.push(*id, job.before);
+    }
+    let mut gone = arrays::Held::default();
+    for (id, job) in &rows.gone_jobs {
+        gone.push(*id, job);
+    }
     let mut added = arrays::Jobs::default();
-    for (id, job) in &rows.jobs {
-        match held.job(*id, job.slot) {
-            Some((lease, fence)) => {
-                changed.push(*id, job);
-                changed_lease.push(lease);
-                changed_fence.push(fence);
-            }
-            None => added.push(*id, job),
-        }
+    for (id, job) in &rows.added_jobs {
+        added.push(*id, job);
     }
-    let (mut gone_id, mut gone_slot, mut gone_lease, mut gone_fence) = (vec![], vec![], vec![], vec![]);
-    for (id, slot) in &rows.gone_jobs {
-        if let Some((lease, fence)) = held.job(*id, *slot) {
-            gone_id.push(id.0);
-            gone_slot.push(slot.as_str());
-            gone_lease.push(lease);
-            gone_fence.push(fence);
-        }
-    }
-    let expected = changed.slot.len() + gone_slot.len();
     let events = arrays::Events::of(rows.events.iter().copied());
     let counters = arrays::Counters::of(rows.counters.iter().map(|(key, delta)| (*key, *delta)));
 
-    let written: i64 = sqlx::query(WRITE)
+    sqlx::query(WRITE)
         .bind(applications.id)
         .bind(applications.status)
         .bind(applications.stage)
-        .bind(applications.open)
-        .bind(applications.unfinished)
+        .bind(standing.application_id)
+        .bind(standing.holder)
         .bind(applications.needs_operator)
         .bind(applications.error_code)
         .bind(applications.authority)
@@ -210,12 +199,12 @@ async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> R
         .bind(changed.attempts)
         .bind(changed.crashes)
         .bind(changed.priority)
-        .bind(changed_lease)
-        .bind(changed_fence)
-        .bind(gone_id)
-        .bind(gone_slot)
-        .bind(gone_lease)
-        .bind(gone_fence)
+        .bind(changed_from.lease)
+        .bind(changed_from.fence)
+        .bind(gone.application_id)
+        .bind(gone.slot)
+        .bind(gone.lease)
+        .bind(gone.fence)
         .bind(added.application_id)
         .bind(added.slot)
         .bind(added.stage)
@@ -238,12 +227,12 @@ async fn write(connection: &mut PgConnection, rows: &Rows<'_>, held: &Held) -> R
         .bind(counters.status)
         .bind(counters.stage)
         .bind(counters.delta)
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
-    if usize::try_from(written) != Ok(expected) {
-        return Ok(Tried::Collided);
-    }
-    appended::write(connection, rows).await?;
-    Ok(Tried::Committed)
+        .bind(applications.revision)
+        .bind(held_revision)
+        .bind(row::at_most(rows.guarded()))
+        .bind(standing.open)
+        .bind(finished)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
 }

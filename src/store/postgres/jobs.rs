@@ -14,7 +14,7 @@ use crate::{
     },
     store::{
         Jobs, Result,
-        types::{ClaimBatch, Claimed, Held, Planner, Want},
+        types::{ClaimBatch, Claimed, Held, Planner, Want, Write},
     },
 };
 
@@ -162,6 +162,10 @@ impl Jobs for PostgresStore {
 
     async fn commit(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()> {
         self.commit_plans(ids, planner).await
+    }
+
+    async fn commit_known(&self, writes: &[Write]) -> Result<bool> {
+        self.commit_known_plans(writes).await
     }
 
     async fn next_due(&self, stages: &[Stage]) -> Result<Option<DateTime<Utc>>> {

@@ -17,6 +17,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261101000100_create_audit.sql",
     "20261101000200_create_reviews.sql",
     "20261101000300_create_operations.sql",
+    "20261122000000_add_application_revision.sql",
+    "20261122000100_keep_unfinished_applications_apart.sql",
     "20261122002000_create_users.sql",
     "20261122002100_index_escalated_reviews.sql",
     "20261122002200_index_review_events.sql",

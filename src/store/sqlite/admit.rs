@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
         types::Admission,
     },
     codec::{Columns as _, list, stamp, texts},
-    write,
+    values, write,
 };
 
 /// What is known of the batch's keys and holders.
@@ -37,55 +36,53 @@ pub(super) async fn known(tx: &mut SqliteConnection, batch: &[Admission]) -> Res
     Ok(known)
 }
 
+/// What never changes, then what [`write::application`] binds.
+const APPLICATIONS: (&str, usize, &str) = (
+    "INSERT OR FAIL INTO applications (id, owner, idempotency_key, request_hash, holder, kind, workflow, photo_id, upstream_ref, submitted_at, \
+     status, stage, open, needs_operator, error_code, authority, due_at, deadline_check_at, deadline_level, breached, calendar, \
+     completed_at, document, revision) VALUES",
+    24,
+    "",
+);
+
+const APPLICANTS: (&str, usize, &str) =
+    ("INSERT OR FAIL INTO applicants (application_id, key_id, wrapped_key, ciphertext) VALUES", 4, "");
+
 /// Stores new applications with their applicants, jobs, events and counters.
 pub(super) async fn insert(tx: &mut SqliteConnection, created: &[&Admission]) -> Result<()> {
-    let rows = created.iter().map(|new| application(new)).collect::<Result<Vec<_>>>()?;
-    query(
-        "INSERT INTO applications (id, status, stage, open, needs_operator, photo_id, error_code, authority, due_at, deadline_check_at, \
-         deadline_level, breached, calendar, completed_at, document, owner, idempotency_key, request_hash, holder, kind, workflow, \
-         upstream_ref, submitted_at) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
-         value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16, value ->> 17, \
-         value ->> 18, value ->> 19, value ->> 20, value ->> 21, value ->> 22 FROM json_each(?1)",
-    )
-    .bind(list(rows))
-    .execute(&mut *tx)
+    values::execute(tx, APPLICATIONS, created, |values, new| {
+        let application = &new.application;
+        values
+            .bind(application.id.to_string())?
+            .bind(application.owner.as_str())?
+            .bind(new.idempotency_key.as_str())?
+            .bind(new.request_hash.as_str())?
+            .bind(application.holder.as_str())?
+            .bind(application.kind.as_str())?
+            .bind(application.workflow.to_string())?
+            .bind(application.photo.photo_id.map(|id| id.to_string()))?
+            .bind(application.upstream_ref.as_deref())?
+            .bind(stamp(application.submitted_at))?;
+        write::application(values, application)
+    })
     .await?;
-
-    let applicants = created.iter().map(|new| {
+    values::execute(tx, APPLICANTS, created, |values, new| {
         let sealed = &new.applicant;
-        json!([new.application.id, sealed.key_id, hex::encode(&sealed.wrapped_key), hex::encode(&sealed.ciphertext)])
-    });
-    query(
-        "INSERT INTO applicants (application_id, key_id, wrapped_key, ciphertext) \
-         SELECT value ->> 0, value ->> 1, unhex(value ->> 2), unhex(value ->> 3) FROM json_each(?1)",
-    )
-    .bind(list(applicants))
-    .execute(&mut *tx)
+        values
+            .bind(new.application.id.to_string())?
+            .bind(sealed.key_id.as_str())?
+            .bind(sealed.wrapped_key.as_slice())?
+            .bind(sealed.ciphertext.as_slice())?;
+        Ok(())
+    })
     .await?;
-
-    write::jobs(tx, created.iter().map(|new| (new.application.id, &new.job))).await?;
-    write::events(tx, created.iter().flat_map(|new| &new.events)).await?;
+    let jobs: Vec<_> = created.iter().map(|new| (new.application.id, &new.job)).collect();
+    write::added_jobs(tx, &jobs).await?;
+    let events: Vec<_> = created.iter().flat_map(|new| &new.events).collect();
+    write::events(tx, &events).await?;
     let mut counters = BTreeMap::new();
     for new in created {
         *counters.entry(counter_key(&new.application)).or_insert(0) += 1;
     }
     write::counters(tx, &counters).await
-}
-
-/// The columns of [`write::application`], then those that never change.
-fn application(new: &Admission) -> Result<Value> {
-    let application = &new.application;
-    let mut columns = write::application(application)?;
-    columns.extend([
-        json!(application.owner),
-        json!(new.idempotency_key),
-        json!(new.request_hash),
-        json!(application.holder),
-        json!(application.kind),
-        json!(application.workflow),
-        json!(application.upstream_ref),
-        json!(stamp(application.submitted_at)),
-    ]);
-    Ok(Value::Array(columns))
 }

@@ -34,11 +34,30 @@ impl SqliteStore {
         if writes.is_empty() {
             tx.rollback().await?;
         } else {
+            // The writer's lock is held since the states were read.
             store(&mut tx, &locked, &writes).await?;
             tx.commit().await?;
         }
         writer.settle();
         Ok(())
+    }
+
+    /// The plans are made already, so that the one writer is held for the writing alone.
+    pub(super) async fn commit_known_plans(&self, writes: &[Write]) -> Result<bool> {
+        if writes.is_empty() {
+            return Ok(true);
+        }
+        let mut writer = self.writer().await?;
+        let mut tx = writer.begin().await?;
+        let locked = writes.iter().map(|write| write.before.application.id).collect();
+        let present = store(&mut tx, &locked, writes).await?;
+        if present {
+            tx.commit().await?;
+        } else {
+            tx.rollback().await?;
+        }
+        writer.settle();
+        Ok(present)
     }
 }
 
@@ -56,17 +75,23 @@ async fn load(tx: &mut SqliteConnection, ids: &[ApplicationId]) -> Result<Vec<Sn
         .collect()
 }
 
-async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, writes: &[Write]) -> Result<()> {
+/// Writes everything; false as soon as something is not what the plans were made from.
+async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, writes: &[Write]) -> Result<bool> {
     let rows = Rows::of(locked, writes)?;
-    write::applications(tx, &rows.applications).await?;
-    write::gone_jobs(tx, &rows.gone_jobs).await?;
-    write::jobs(tx, rows.jobs.iter().copied()).await?;
-    write::events(tx, rows.events.iter().copied()).await?;
+    let met = write::applications(tx, &rows.applications).await?
+        + write::jobs(tx, &rows.changed_jobs).await?
+        + write::gone_jobs(tx, &rows.gone_jobs).await?;
+    if usize::try_from(met) != Ok(rows.guarded()) {
+        return Ok(false);
+    }
+    write::added_jobs(tx, &rows.added_jobs).await?;
+    write::events(tx, &rows.events).await?;
     write::reviews(tx, &rows.reviews).await?;
     write::webhooks(tx, &rows.webhooks).await?;
     write::licences(tx, &rows.licences).await?;
     write::terminated(tx, &rows.terminated).await?;
     write::notes(tx, &rows.notes).await?;
     write::alerts(tx, &rows.alerts).await?;
-    write::counters(tx, &rows.counters).await
+    write::counters(tx, &rows.counters).await?;
+    Ok(true)
 }

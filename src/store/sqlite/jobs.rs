@@ -10,7 +10,7 @@ use sqlx::{SqliteConnection, query, sqlite::SqliteRow};
 use super::{
     super::{
         Jobs, Result,
-        types::{ClaimBatch, Claimed, Held, Planner, Want},
+        types::{ClaimBatch, Claimed, Held, Planner, Want, Write},
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, texts},
@@ -157,6 +157,10 @@ impl Jobs for SqliteStore {
 
     async fn commit(&self, ids: &[ApplicationId], planner: &mut dyn Planner) -> Result<()> {
         self.within(self.commit_plans(ids, planner)).await
+    }
+
+    async fn commit_known(&self, writes: &[Write]) -> Result<bool> {
+        self.within(self.commit_known_plans(writes)).await
     }
 
     async fn next_due(&self, stages: &[Stage]) -> Result<Option<DateTime<Utc>>> {

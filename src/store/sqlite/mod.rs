@@ -16,6 +16,7 @@ mod open;
 mod operations;
 mod reviews;
 mod users;
+mod values;
 mod webhooks;
 mod write;
 

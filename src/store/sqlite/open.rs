@@ -28,6 +28,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261101000100_create_audit.sql",
     "20261101000200_create_reviews.sql",
     "20261101000300_create_operations.sql",
+    "20261122000000_add_application_revision.sql",
+    "20261122000100_keep_unfinished_applications_apart.sql",
     "20261122002000_create_users.sql",
     "20261122002100_index_escalated_reviews.sql",
     "20261122002200_index_review_events.sql",
@@ -36,6 +38,14 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.
 const WAL_LIMIT_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Pages of 4 KiB in the write-ahead log before they are folded into the file. A page that many commits change is then
+/// written once for all of them; the default of 1000 is reached by a handful of large commits.
+const CHECKPOINT_PAGES: u32 = 8_000;
+
+/// Pages kept in memory by each connection. Few: a commit that splits a page looks at every one of them, and the kernel
+/// keeps the file in memory anyway. What a transaction changes stays in memory until its commit, however much it is.
+const CACHE_KIB: u32 = 4 * 1024;
 
 impl SqliteStore {
     /// Opens the file of a `sqlite://` address, and makes it and its folder where they are missing.
@@ -107,6 +117,10 @@ fn settings(url: &str, busy: Duration) -> Result<(SqliteConnectOptions, PathBuf)
         .foreign_keys(true)
         .busy_timeout(busy)
         .pragma("journal_size_limit", WAL_LIMIT_BYTES.to_string())
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("cache_size", format!("-{CACHE_KIB}"))
+        .pragma("cache_spill", "0")
+        .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(200);
     Ok((settings, path))
 }

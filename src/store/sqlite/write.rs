@@ -1,4 +1,4 @@
-//! The set-based writes of a transaction: each statement takes all of its rows as one JSON parameter.
+//! The set-based writes of a transaction: what every application writes is bound by value, the rest as one JSON parameter.
 
 use serde_json::{Value, json};
 use sqlx::{SqliteConnection, query};
@@ -6,132 +6,136 @@ use sqlx::{SqliteConnection, query};
 use super::{
     super::{
         Result,
-        rows::{AlertRow, CounterKey, LicenceRow, NoteRow, ReviewColumns, needs_operator},
+        rows::{AlertRow, Changed, CounterKey, LicenceRow, NoteRow, ReviewColumns, needs_operator},
         types::{ApplicationColumns, NewWebhook, StoredEvent},
     },
     codec::{list, stamp, stamp_opt, texts, to_document},
+    values::{self, Values},
 };
 use crate::domain::{
     application::Application,
     ids::{ApplicationId, LicenceId},
-    job::{Job, Slot},
+    job::Job,
     review::Review,
 };
 
-/// The columns of an application that change, its id first and its document last.
-pub(super) fn application(application: &Application) -> Result<Vec<Value>> {
+/// The columns of an application that change, its document and revision last.
+pub(super) fn application(values: &mut Values, application: &Application) -> Result<()> {
     let columns = ApplicationColumns::of(application);
-    Ok(vec![
-        json!(application.id),
-        json!(columns.status),
-        json!(columns.stage),
-        json!(columns.open),
-        json!(needs_operator(application)),
-        json!(application.photo.photo_id),
-        json!(columns.error_code),
-        json!(application.authority()),
-        json!(stamp_opt(columns.due_at)),
-        json!(stamp_opt(columns.deadline_check_at)),
-        json!(columns.deadline_level),
-        json!(columns.breached),
-        json!(columns.calendar),
-        json!(stamp_opt(columns.completed_at)),
-        json!(to_document("application", application)?),
-    ])
+    values
+        .bind(columns.status.as_str())?
+        .bind(columns.stage)?
+        .bind(columns.open)?
+        .bind(needs_operator(application))?
+        .bind(columns.error_code)?
+        .bind(application.authority())?
+        .bind(stamp_opt(columns.due_at))?
+        .bind(stamp_opt(columns.deadline_check_at))?
+        .bind(columns.deadline_level)?
+        .bind(columns.breached)?
+        .bind(columns.calendar)?
+        .bind(stamp_opt(columns.completed_at))?
+        .bind(to_document("application", application)?)?
+        .bind(application.revision)?;
+    Ok(())
 }
 
-/// Stores changed applications.
-pub(super) async fn applications(tx: &mut SqliteConnection, changed: &[&Application]) -> Result<()> {
-    let rows = changed.iter().map(|changed| application(changed)).collect::<Result<Vec<_>>>()?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    query(
-        "UPDATE applications SET status = v ->> 1, stage = v ->> 2, open = v ->> 3, needs_operator = v ->> 4, photo_id = v ->> 5, \
-         error_code = v ->> 6, authority = v ->> 7, due_at = v ->> 8, deadline_check_at = v ->> 9, deadline_level = v ->> 10, \
-         breached = v ->> 11, calendar = v ->> 12, completed_at = v ->> 13, document = v ->> 14 \
-         FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> 0",
-    )
-    .bind(list(rows))
-    .execute(tx)
+/// Stores changed applications; answers how many were what the plans were made from.
+pub(super) async fn applications(tx: &mut SqliteConnection, rows: &[Changed<'_, Application>]) -> Result<u64> {
+    const UPDATE: (&str, usize, &str) = (
+        "UPDATE OR FAIL applications SET status = column3, stage = column4, open = column5, needs_operator = column6, \
+         error_code = column7, authority = column8, due_at = column9, deadline_check_at = column10, deadline_level = column11, \
+         breached = column12, calendar = column13, completed_at = column14, document = column15, revision = column16 \
+         FROM (VALUES",
+        16,
+        ") WHERE id = column1 AND revision = column2",
+    );
+    values::execute(tx, UPDATE, rows, |values, row| {
+        values.bind(row.before.id.to_string())?.bind(row.before.revision)?;
+        application(values, row.after)
+    })
+    .await
+}
+
+/// Replaces jobs; answers how many were what the plans were made from.
+pub(super) async fn jobs(tx: &mut SqliteConnection, rows: &[(ApplicationId, Changed<'_, Job>)]) -> Result<u64> {
+    const UPDATE: (&str, usize, &str) = (
+        "UPDATE OR FAIL jobs SET stage = column5, due_at = column6, lease = column7, fence = column8, attempts = column9, crashes = column10, \
+         priority = column11 FROM (VALUES",
+        11,
+        ") WHERE application_id = column1 AND slot = column2 AND fence = column3 AND lease IS column4",
+    );
+    values::execute(tx, UPDATE, rows, |values, (id, row)| {
+        held(values, *id, row.before)?;
+        job(values, row.after)
+    })
+    .await
+}
+
+/// Inserts jobs.
+pub(super) async fn added_jobs(tx: &mut SqliteConnection, rows: &[(ApplicationId, &Job)]) -> Result<()> {
+    const INSERT: (&str, usize, &str) = (
+        "INSERT OR FAIL INTO jobs (application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority) VALUES",
+        9,
+        "",
+    );
+    values::execute(tx, INSERT, rows, |values, (id, added)| {
+        values.bind(id.to_string())?.bind(added.slot.as_str())?;
+        job(values, added)
+    })
     .await?;
     Ok(())
 }
 
-/// Inserts jobs or replaces those of the same slot.
-pub(super) async fn jobs(tx: &mut SqliteConnection, jobs: impl Iterator<Item = (ApplicationId, &Job)>) -> Result<()> {
-    let rows: Vec<Value> = jobs
-        .map(|(id, job)| {
-            json!([
-                id,
-                job.slot,
-                job.stage,
-                stamp(job.due_at),
-                job.lease,
-                job.fence,
-                job.attempts,
-                job.crashes,
-                job.priority
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    query(
-        "INSERT INTO jobs (application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8 \
-         FROM json_each(?1) WHERE true \
-         ON CONFLICT (application_id, slot) DO UPDATE SET stage = excluded.stage, due_at = excluded.due_at, lease = excluded.lease, \
-         fence = excluded.fence, attempts = excluded.attempts, crashes = excluded.crashes, priority = excluded.priority",
-    )
-    .bind(list(rows))
-    .execute(tx)
-    .await?;
+/// Removes jobs; answers how many were what the plans were made from.
+pub(super) async fn gone_jobs(tx: &mut SqliteConnection, rows: &[(ApplicationId, &Job)]) -> Result<u64> {
+    const DELETE: (&str, usize, &str) = (
+        "DELETE FROM jobs WHERE rowid IN (SELECT j.rowid FROM (VALUES",
+        4,
+        ") CROSS JOIN jobs j ON j.application_id = column1 AND j.slot = column2 AND j.fence = column3 AND j.lease IS column4)",
+    );
+    values::execute(tx, DELETE, rows, |values, (id, job)| held(values, *id, job)).await
+}
+
+fn held(values: &mut Values, id: ApplicationId, job: &Job) -> Result<()> {
+    let lease = job.lease.map(|lease| lease.to_string());
+    values.bind(id.to_string())?.bind(job.slot.as_str())?.bind(job.fence)?.bind(lease)?;
     Ok(())
 }
 
-/// Removes jobs.
-pub(super) async fn gone_jobs(tx: &mut SqliteConnection, gone: &[(ApplicationId, Slot)]) -> Result<()> {
-    if gone.is_empty() {
-        return Ok(());
-    }
-    query("DELETE FROM jobs WHERE (application_id, slot) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))")
-        .bind(list(gone.iter().map(|key| json!(key))))
-        .execute(tx)
-        .await?;
+fn job(values: &mut Values, job: &Job) -> Result<()> {
+    values
+        .bind(job.stage.as_str())?
+        .bind(stamp(job.due_at))?
+        .bind(job.lease.map(|lease| lease.to_string()))?
+        .bind(job.fence)?
+        .bind(job.attempts)?
+        .bind(job.crashes)?
+        .bind(job.priority)?;
     Ok(())
 }
 
 /// Appends events.
-pub(super) async fn events(tx: &mut SqliteConnection, events: impl Iterator<Item = &StoredEvent>) -> Result<()> {
-    let rows: Vec<Value> = events
-        .map(|event| {
-            let actor = &event.actor;
-            json!([
-                event.application_id,
-                event.seq,
-                stamp(event.at),
-                event.kind,
-                actor.kind,
-                actor.id,
-                event.stage,
-                event.data,
-                event.hash,
-                event.prev_hash
-            ])
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    query(
-        "INSERT INTO events (application_id, seq, at, kind, actor_kind, actor_id, stage, data, hash, prev_hash) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
-         value ->> 9 FROM json_each(?1)",
-    )
-    .bind(list(rows))
-    .execute(tx)
+pub(super) async fn events(tx: &mut SqliteConnection, events: &[&StoredEvent]) -> Result<()> {
+    const INSERT: (&str, usize, &str) = (
+        "INSERT OR FAIL INTO events (application_id, seq, at, kind, actor_kind, actor_id, stage, data, hash, prev_hash) VALUES",
+        10,
+        "",
+    );
+    values::execute(tx, INSERT, events, |values, event| {
+        values
+            .bind(event.application_id.to_string())?
+            .bind(event.seq)?
+            .bind(stamp(event.at))?
+            .bind(event.kind.as_str())?
+            .bind(event.actor.kind.as_str())?
+            .bind(event.actor.id.as_str())?
+            .bind(event.stage.as_deref())?
+            .bind(event.data.as_str())?
+            .bind(event.hash.as_str())?
+            .bind(event.prev_hash.as_str())?;
+        Ok(())
+    })
     .await?;
     Ok(())
 }
@@ -203,7 +207,7 @@ pub(super) async fn webhooks(tx: &mut SqliteConnection, webhooks: &[&NewWebhook]
     };
     let rows = webhooks.iter().map(row).collect::<Result<Vec<_>>>()?;
     query(
-        "INSERT INTO webhooks (id, application_id, url, document, due_at, created_at) \
+        "INSERT OR FAIL INTO webhooks (id, application_id, url, document, due_at, created_at) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 4 FROM json_each(?1) ORDER BY key",
     )
     .bind(list(rows))
@@ -223,29 +227,27 @@ pub(super) async fn licences(tx: &mut SqliteConnection, licences: &[LicenceRow<'
     .bind(list(licences.iter().map(|row| row.application.holder.as_str())))
     .execute(&mut *tx)
     .await?;
-    let row = |row: &LicenceRow<'_>| -> Result<Value> {
+    const INSERT: (&str, usize, &str) = (
+        "INSERT OR FAIL INTO licences (id, application_id, holder, kind, state, facts, status, key_id, wrapped_key, ciphertext, issued_at) VALUES",
+        11,
+        "",
+    );
+    values::execute(tx, INSERT, licences, |values, row| {
         let (licence, sealed) = (row.licence, &row.licence.sealed);
-        Ok(json!([
-            licence.id,
-            row.application.id,
-            row.application.holder,
-            row.application.kind,
-            to_document("licence facts", &licence.facts)?,
-            licence.status,
-            sealed.key_id,
-            hex::encode(&sealed.wrapped_key),
-            hex::encode(&sealed.ciphertext),
-            stamp(row.at)
-        ]))
-    };
-    let rows = licences.iter().map(row).collect::<Result<Vec<_>>>()?;
-    query(
-        "INSERT INTO licences (id, application_id, holder, kind, state, facts, status, key_id, wrapped_key, ciphertext, issued_at) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'current', value ->> 4, value ->> 5, value ->> 6, \
-         unhex(value ->> 7), unhex(value ->> 8), value ->> 9 FROM json_each(?1)",
-    )
-    .bind(list(rows))
-    .execute(tx)
+        values
+            .bind(licence.id.to_string())?
+            .bind(row.application.id.to_string())?
+            .bind(row.application.holder.as_str())?
+            .bind(row.application.kind.as_str())?
+            .bind("current")?
+            .bind(to_document("licence facts", &licence.facts)?)?
+            .bind(licence.status.as_str())?
+            .bind(sealed.key_id.as_str())?
+            .bind(sealed.wrapped_key.as_slice())?
+            .bind(sealed.ciphertext.as_slice())?
+            .bind(stamp(row.at))?;
+        Ok(())
+    })
     .await?;
     Ok(())
 }
@@ -275,7 +277,7 @@ pub(super) async fn notes(tx: &mut SqliteConnection, notes: &[NoteRow<'_>]) -> R
         json!([row.application_id, row.review_id, stamp(row.at), sealed.key_id, key, text])
     });
     query(
-        "INSERT INTO review_notes (application_id, review_id, at, key_id, wrapped_key, ciphertext) \
+        "INSERT OR FAIL INTO review_notes (application_id, review_id, at, key_id, wrapped_key, ciphertext) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), unhex(value ->> 5) FROM json_each(?1)",
     )
     .bind(list(rows))
@@ -290,7 +292,7 @@ pub(super) async fn alerts(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Re
         return Ok(());
     }
     let rows = alerts.iter().map(|row| json!([row.kind.as_str(), row.application_id, stamp(row.at)]));
-    query("INSERT INTO alerts (kind, application_id, at) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) ORDER BY key")
+    query("INSERT OR FAIL INTO alerts (kind, application_id, at) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) ORDER BY key")
         .bind(list(rows))
         .execute(tx)
         .await?;

@@ -129,6 +129,7 @@ impl World {
             last_fence: 0,
             card_refused: false,
             watch: None,
+            revision: 0,
             chain: ChainHead { seq: 1, hash: "00".repeat(32) },
         };
         let jobs = vec![Job::due(Slot::Main, workflow.start, now, 0, 0)];

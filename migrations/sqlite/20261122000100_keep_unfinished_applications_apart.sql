@@ -1,0 +1,2 @@
+-- Only PostgreSQL writes every index anew when one of them changes.
+SELECT 1;
