@@ -1,5 +1,6 @@
 -- Which applications are not finished, and whose holder has an open one. Apart from `applications`, so that no index there
--- changes in the life of an application: an update then touches the row alone. Measured: a quarter of the CPU.
+-- changes in the life of an application: an update then touches the row alone. Measured: the
+-- statement that writes a batch takes about half as long.
 
 CREATE TABLE unfinished (
     application_id uuid    PRIMARY KEY,

@@ -1,4 +1,5 @@
-//! Plans a batch inside the store's transaction: loads become snapshots, causes become writes.
+//! Plans a batch: states become snapshots, causes become writes. On remembered states first, inside the store's transaction
+//! if these are outdated.
 
 use std::{collections::HashMap, sync::Arc};
 

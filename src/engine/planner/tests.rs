@@ -227,9 +227,9 @@ async fn nothing_is_leased_without_a_place_or_an_applicant() {
     assert!(continues(&site, snapshot.clone(), passed()).await);
     // A cause from outside does not know the applicant.
     assert!(!continues(&site, snapshot.clone(), Item { applicant: None, ..passed() }).await);
-    let place = shared.places.take(Stage::FaceVerification);
+    let places: Vec<_> = std::iter::from_fn(|| shared.places.take(Stage::FaceVerification)).collect();
     assert!(!continues(&site, snapshot.clone(), passed()).await);
-    drop(place);
+    drop(places);
     shared.places.set_paused(vec![Stage::FaceVerification]);
     assert!(!continues(&site, snapshot.clone(), passed()).await);
     shared.places.set_paused(vec![Stage::Generation]);

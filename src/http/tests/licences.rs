@@ -26,7 +26,6 @@ async fn issue(site: &Site, number: &str) -> String {
     site.run(&id, Stage::Eligibility, Decision::Advance { outcome: outcome::ELIGIBLE, finding }).await;
     let advance = |outcome| Decision::Advance { outcome, finding: Finding::Nothing };
     site.run(&id, Stage::FaceVerification, advance(outcome::PASSED)).await;
-    site.run(&id, Stage::PhotoReview, advance(outcome::NOT_NEEDED)).await;
     let photo = Photo { source: PhotoSource::Retained, photo_id: Some(PhotoId::new()) };
     let record = Record::new(&view.application, &applicant, &licence, photo).seal(&shared.secrets).unwrap();
     site.run(&id, Stage::Generation, Decision::Issue(Box::new(record))).await;

@@ -24,7 +24,7 @@ use crate::domain::{
 };
 
 /// What goes wrong once in a life.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Trouble {
     None,
     /// The first call of the stage fails without an effect.
@@ -149,7 +149,9 @@ async fn failed_and_repeated_every_stage_ends_the_same() {
         (Kind::Reissue, PhotoSource::Previous),
         (Kind::PhotoChange, PhotoSource::Camera),
     ] {
-        for trouble in &troubles {
+        // A review that is not needed has no job that could crash.
+        let never = Trouble::Crash(Stage::PhotoReview);
+        for trouble in troubles.iter().filter(|trouble| source.is_upload() || **trouble != never) {
             let end = Life::start(kind, source).await.live(*trouble).await;
             let wanted = (Status::Issued, Some(OutcomeCode::Issued), 1, 1);
             assert_eq!(end, wanted, "{kind} {source} {trouble:?}");

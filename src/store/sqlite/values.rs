@@ -1,6 +1,6 @@
 //! Statements over many rows at once: one trip to the connection's thread for each chunk of rows.
 //!
-//! Rows are bound one value at a time: SQLite takes three times as long to unfold one JSON parameter.
+//! Each value is bound: of one JSON parameter SQLite would read every row again for each of its columns.
 
 use sqlx::{Arguments as _, Sqlite};
 use sqlx::{AssertSqlSafe, Encode, SqliteConnection, Type, query_with, sqlite::SqliteArguments};
