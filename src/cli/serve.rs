@@ -13,7 +13,8 @@ use crate::{
         Engine,
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
-            gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews, sessions::Sessions,
+            figures::Figures, gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews,
+            sessions::Sessions,
         },
     },
     http::{self, AppState},
@@ -202,6 +203,7 @@ fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Swe
         Arc::new(Batches(engine.clone())),
         Arc::new(Retention(engine.clone())),
         Arc::new(Sessions(engine.clone())),
+        Arc::new(Figures(engine.clone())),
         Arc::new(Checkpoints {
             engine: engine.clone(),
             period: config.audit.checkpoint_seconds.duration(),

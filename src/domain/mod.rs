@@ -28,6 +28,7 @@ pub mod retry;
 pub mod review;
 pub mod stage;
 pub mod time_left;
+pub mod timeline;
 pub mod transition;
 pub mod user;
 pub mod vehicle_class;

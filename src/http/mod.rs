@@ -10,6 +10,7 @@ mod cached;
 pub mod console;
 mod layers;
 pub mod openapi;
+pub mod ops;
 pub mod pages;
 pub mod params;
 pub mod person;

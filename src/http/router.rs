@@ -62,6 +62,7 @@ pub fn router(state: AppState) -> Router {
     api.merge(docs)
         .merge(pages::routes())
         .merge(console::routes())
+        .merge(crate::http::ops::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(around)

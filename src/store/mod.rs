@@ -4,6 +4,7 @@
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
 mod error;
+pub mod insight;
 pub mod licences;
 mod migrate;
 pub mod notes;
@@ -25,6 +26,7 @@ use crate::domain::{
     review::Review,
     stage::Stage,
 };
+use insight::Insight;
 use notes::Notes;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
@@ -223,12 +225,34 @@ pub trait Audit: Send + Sync {
 
 /// Everything that is stored.
 pub trait Store:
-    Lifecycle + Applications + Jobs + Reviews + Notes + Webhooks + Operations + Licences + Audit + Users + Sessions
+    Lifecycle
+    + Applications
+    + Jobs
+    + Reviews
+    + Notes
+    + Webhooks
+    + Operations
+    + Licences
+    + Audit
+    + Users
+    + Sessions
+    + Insight
 {
 }
 
 impl<T> Store for T where
-    T: Lifecycle + Applications + Jobs + Reviews + Notes + Webhooks + Operations + Licences + Audit + Users + Sessions
+    T: Lifecycle
+        + Applications
+        + Jobs
+        + Reviews
+        + Notes
+        + Webhooks
+        + Operations
+        + Licences
+        + Audit
+        + Users
+        + Sessions
+        + Insight
 {
 }
 

@@ -75,6 +75,10 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/ops/webhooks", OPS_READ),
     ("POST", "/v1/ops/webhooks/{id}/retry", OPS_WRITE),
     ("GET", "/v1/ops/stream", OPS_READ),
+    ("GET", "/v1/ops/stalled/groups", OPS_READ),
+    ("POST", "/v1/ops/find", OPS_READ),
+    ("POST", "/v1/ops/applications/{id}/verify", OPS_READ),
+    ("GET", "/v1/ops/figures", OPS_READ),
     ("GET", "/v1/audit", AUDIT),
 ];
 

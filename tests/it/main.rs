@@ -13,6 +13,7 @@ mod chaos;
 mod cli;
 mod console;
 mod conventions;
+mod dashboard;
 mod fuzz_api;
 mod journeys;
 mod licences;

@@ -5,6 +5,7 @@ pub mod batches;
 pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
+pub mod figures;
 pub mod gauges;
 pub mod licences;
 pub mod outbox;

@@ -17,7 +17,7 @@ use crate::{
 use super::{problem::Problem, state::AppState};
 
 /// Changes an application; a refusal comes with the state that it was made in.
-async fn change(
+pub(in crate::http) async fn change(
     state: &AppState,
     application: ApplicationId,
     cause: Cause,
@@ -45,7 +45,7 @@ fn written(text: &str, most: usize) -> Result<(), FieldError> {
 }
 
 /// [`written`] as the answer to a wrong field.
-fn written_field(pointer: &str, text: &str, most: usize) -> Result<(), Problem> {
+pub(in crate::http) fn written_field(pointer: &str, text: &str, most: usize) -> Result<(), Problem> {
     written(text, most).map_err(|error| Problem::field(pointer, error.code, error.detail))
 }
 

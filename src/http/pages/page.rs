@@ -52,6 +52,7 @@ pub struct Entry {
 const ENTRIES: &[Entry] = &[
     Entry { address: "/review", key: "nav.review", scope: Scope::Reviews },
     Entry { address: "/review/tasks", key: "nav.tasks", scope: Scope::ReviewsSupervise },
+    Entry { address: "/ops", key: "nav.ops", scope: Scope::OpsRead },
 ];
 
 /// What every page knows. A page's template has it as `page`.

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261122002100_index_escalated_reviews.sql",
     "20261122002200_index_review_events.sql",
     "20261122100000_add_licence_checks.sql",
+    "20261122300000_create_figures.sql",
 );
 
 /// The oldest server with everything that the statements use.

@@ -145,7 +145,7 @@ impl Webhooks for PostgresStore {
     }
 }
 
-fn record(row: &PgRow) -> Result<WebhookRecord> {
+pub(super) fn record(row: &PgRow) -> Result<WebhookRecord> {
     Ok(WebhookRecord {
         id: WebhookId(row.try_get("id")?),
         application_id: row::application_id(row)?,

@@ -163,7 +163,7 @@ fn due_webhook(row: &SqliteRow) -> Result<DueWebhook> {
     })
 }
 
-fn record(row: &SqliteRow) -> Result<(i64, WebhookRecord)> {
+pub(super) fn record(row: &SqliteRow) -> Result<(i64, WebhookRecord)> {
     let record = WebhookRecord {
         id: row.parsed("id")?,
         application_id: row.parsed("application_id")?,

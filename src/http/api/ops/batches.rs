@@ -14,7 +14,7 @@ use crate::{
         stage::Stage,
     },
     http::{
-        auth::{Authorised, ReadOperations, WriteOperations},
+        auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
         params::Named,
         problem::Problem,
@@ -35,39 +35,39 @@ const SAMPLE: usize = 10;
 /// Which applications to retry.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BulkRetry {
-    filter: BulkFilter,
+pub(in crate::http) struct BulkRetry {
+    pub(in crate::http) filter: BulkFilter,
     /// Only count and show.
     #[serde(default)]
-    dry_run: bool,
+    pub(in crate::http) dry_run: bool,
 }
 
 /// Absent fields do not restrict.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BulkFilter {
+pub(in crate::http) struct BulkFilter {
     /// That stalled at this stage.
-    stage: Option<Stage>,
+    pub(in crate::http) stage: Option<Stage>,
     /// With this last error.
-    error_code: Option<String>,
+    pub(in crate::http) error_code: Option<String>,
     /// Of this kind.
-    kind: Option<Kind>,
+    pub(in crate::http) kind: Option<Kind>,
     /// Of this owner.
-    owner: Option<String>,
+    pub(in crate::http) owner: Option<String>,
 }
 
 /// A bulk retry that was started, or tried out.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BulkRetryStarted)]
-pub(super) struct StartedBody {
+pub(in crate::http) struct StartedBody {
     /// Null for a dry run.
-    batch_id: Option<BatchId>,
+    pub(in crate::http) batch_id: Option<BatchId>,
     /// How many applications it is about, at most 10,000.
-    matched: u64,
+    pub(in crate::http) matched: u64,
     /// Whether more would match; repeat the call for them.
-    more: bool,
+    pub(in crate::http) more: bool,
     /// The first ones.
-    sample: Vec<StalledBody>,
+    pub(in crate::http) sample: Vec<StalledBody>,
 }
 
 /// Retry many stalled applications.
@@ -78,6 +78,11 @@ pub(super) async fn retry_many(
     caller: Authorised<WriteOperations>,
     Json(body): Json<BulkRetry>,
 ) -> Result<(StatusCode, Json<StartedBody>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(start(&state, &caller, body).await?)))
+}
+
+/// Starts a bulk retry in somebody's name, or tries it out.
+pub(in crate::http) async fn start(state: &AppState, caller: &Caller, body: BulkRetry) -> Result<StartedBody, Problem> {
     let store = &state.engine.shared.store;
     let BulkFilter { stage, error_code, kind, owner } = &body.filter;
     let filter = ApplicationFilter {
@@ -88,17 +93,17 @@ pub(super) async fn retry_many(
         needs_operator: true,
         ..ApplicationFilter::default()
     };
-    let (ids, sample, more) = matching(&state, &filter).await?;
+    let (ids, sample, more) = matching(state, &filter).await?;
     let matched = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     let mut batch_id = None;
     if !body.dry_run {
         let id = BatchId::new();
         store.create_batch(id, &caller.actor(ActorKind::Operator), &ids).await?;
         let data = json!({ "batch_id": id, "filter": body.filter, "matched": matched });
-        record(&state, &caller, "stalled_retried", data).await?;
+        record(state, caller, "stalled_retried", data).await?;
         batch_id = Some(id);
     }
-    Ok((StatusCode::ACCEPTED, Json(StartedBody { batch_id, matched, more, sample })))
+    Ok(StartedBody { batch_id, matched, more, sample })
 }
 
 /// The ids of up to [`MOST`] applications, the first few as operators see them, and whether there are more.
@@ -125,29 +130,29 @@ async fn matching(
 /// How a bulk retry goes.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Batch)]
-pub(super) struct BatchBody {
+pub(in crate::http) struct BatchBody {
     /// The batch's id.
-    id: BatchId,
+    pub(in crate::http) id: BatchId,
     /// Who asked.
-    actor: Actor,
+    pub(in crate::http) actor: Actor,
     /// When.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
     /// How many applications it is about.
-    matched: u64,
+    pub(in crate::http) matched: u64,
     /// How many have a result.
-    done: u64,
+    pub(in crate::http) done: u64,
     /// Each one.
-    items: Vec<ItemBody>,
+    pub(in crate::http) items: Vec<ItemBody>,
 }
 
 /// One application of a bulk retry.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BatchItem)]
-pub(super) struct ItemBody {
+pub(in crate::http) struct ItemBody {
     /// The application.
-    application_id: ApplicationId,
+    pub(in crate::http) application_id: ApplicationId,
     /// Null while waiting; `retried`, or the code of the refusal.
-    result: Option<String>,
+    pub(in crate::http) result: Option<String>,
 }
 
 /// See how a bulk retry goes.
@@ -158,9 +163,14 @@ pub(super) async fn get_batch(
     _caller: Authorised<ReadOperations>,
     Named(id): Named<BatchId>,
 ) -> Result<Json<BatchBody>, Problem> {
+    progress(&state, id).await.map(Json)
+}
+
+/// How a bulk retry goes.
+pub(in crate::http) async fn progress(state: &AppState, id: BatchId) -> Result<BatchBody, Problem> {
     let batch = state.engine.shared.store.batch(id).await?.ok_or_else(Problem::not_found)?;
     let done = batch.items.iter().filter(|item| item.result.is_some()).count();
-    Ok(Json(BatchBody {
+    Ok(BatchBody {
         id: batch.id,
         actor: batch.actor,
         created_at: batch.created_at,
@@ -171,5 +181,5 @@ pub(super) async fn get_batch(
             .into_iter()
             .map(|item| ItemBody { application_id: item.application_id, result: item.result })
             .collect(),
-    }))
+    })
 }

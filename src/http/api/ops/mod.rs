@@ -1,11 +1,14 @@
 //! `/v1/ops`: what operators see and do.
 
 pub mod batches;
+pub mod figures;
+pub mod find;
 pub mod licences;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
 pub mod stream;
+pub mod verify;
 pub mod webhooks;
 pub mod workers;
 
@@ -37,6 +40,10 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(webhooks::retry))
         .routes(routes!(licences::terminate))
         .routes(routes!(stream::stream))
+        .routes(routes!(stalled::groups))
+        .routes(routes!(find::find))
+        .routes(routes!(verify::verify))
+        .routes(routes!(figures::figures))
 }
 
 /// Records what an operator does that belongs to no application.

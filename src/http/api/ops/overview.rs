@@ -31,6 +31,9 @@ pub struct OverviewBody {
     /// Undecided and unfinished applications by stage, and `done`.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub by_stage: BTreeMap<&'static str, i64>,
+    /// Stalled applications by stage.
+    #[schema(value_type = BTreeMap<Stage, i64>)]
+    pub stalled_by_stage: BTreeMap<Stage, i64>,
     /// How long the oldest due job has waited for a worker; null when none waits.
     pub oldest_waiting_seconds: Option<i64>,
     /// What is done now.
@@ -95,7 +98,7 @@ pub(super) async fn overview(
 }
 
 /// The overview, shared by all who ask within a second.
-pub(super) async fn look(state: &AppState) -> Result<OverviewBody, Problem> {
+pub(in crate::http) async fn look(state: &AppState) -> Result<OverviewBody, Problem> {
     state
         .overview
         .get(async || {
@@ -118,7 +121,11 @@ impl OverviewBody {
         let age = |since: Option<DateTime<Utc>>| since.map(|since| (at - since).num_seconds().max(0));
         let mut by_status: BTreeMap<Status, i64> = Status::ALL.iter().map(|&status| (status, 0)).collect();
         let mut by_stage: BTreeMap<&str, i64> = Stage::ALL.iter().map(|stage| (stage.as_str(), 0)).collect();
+        let mut stalled_by_stage: BTreeMap<Stage, i64> = Stage::ALL.iter().map(|&stage| (stage, 0)).collect();
         for count in counts {
+            if let Some(stage) = count.stage.filter(|_| count.status == Status::Stalled) {
+                *stalled_by_stage.entry(stage).or_default() += count.count;
+            }
             *by_status.entry(count.status).or_default() += count.count;
             *by_stage.entry(count.stage.map_or(DONE, Stage::as_str)).or_default() += count.count;
         }
@@ -130,6 +137,7 @@ impl OverviewBody {
             at,
             by_status,
             by_stage,
+            stalled_by_stage,
             oldest_waiting_seconds: age(depths.iter().filter_map(|depth| depth.oldest_ready).min()),
             forecast: Forecast::of(depths, &per_minute),
             throughput: Throughput { per_minute },

@@ -16,7 +16,7 @@ use crate::{
     },
     http::{
         api::written_field,
-        auth::{Authorised, ReadOperations, WriteOperations},
+        auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
         params::{ListBody, Named},
         problem::Problem,
@@ -94,6 +94,11 @@ pub(super) async fn list(
     State(state): State<AppState>,
     _caller: Authorised<ReadOperations>,
 ) -> Result<Json<ListBody<QueueBody>>, Problem> {
+    all(&state).await.map(ListBody::whole).map(Json)
+}
+
+/// Every queue.
+pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Problem> {
     let store = &state.engine.shared.store;
     let seen = Seen {
         now: state.engine.shared.clock.now(),
@@ -103,7 +108,7 @@ pub(super) async fn list(
         figures: figures(&store.processes().await?),
         breakers: state.breakers.report(),
     };
-    Ok(Json(ListBody::whole(Stage::ALL.iter().map(|&stage| seen.queue(stage)).collect())))
+    Ok(Stage::ALL.iter().map(|&stage| seen.queue(stage)).collect())
 }
 
 /// Everything that the list is made of.
@@ -198,12 +203,12 @@ fn slower(one: Percentiles, other: Percentiles) -> Percentiles {
 /// Why a queue is paused.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PauseRequest {
+pub(in crate::http) struct PauseRequest {
     /// 1 to 500 characters.
     #[schema(example = "maintenance of the provider")]
-    reason: String,
+    pub(in crate::http) reason: String,
     /// Ends by itself at this moment.
-    until: Option<DateTime<Utc>>,
+    pub(in crate::http) until: Option<DateTime<Utc>>,
 }
 
 /// Pause a queue: its jobs wait. What runs goes on.
@@ -216,6 +221,16 @@ pub(super) async fn pause(
     Named(stage): Named<Stage>,
     Json(body): Json<PauseRequest>,
 ) -> Result<Json<PauseBody>, Problem> {
+    pause_queue(&state, &caller, stage, body).await.map(Json)
+}
+
+/// Pauses a queue in somebody's name.
+pub(in crate::http) async fn pause_queue(
+    state: &AppState,
+    caller: &Caller,
+    stage: Stage,
+    body: PauseRequest,
+) -> Result<PauseBody, Problem> {
     let shared = &state.engine.shared;
     let since = shared.clock.now();
     written_field("/reason", &body.reason, LONGEST_REASON)?;
@@ -225,9 +240,9 @@ pub(super) async fn pause(
     let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until: body.until };
     shared.store.pause(&pause).await?;
     let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
-    record(&state, &caller, "queue_paused", data).await?;
-    tell_pauses(&state).await?;
-    Ok(Json(PauseBody::from(&pause)))
+    record(state, caller, "queue_paused", data).await?;
+    tell_pauses(state).await?;
+    Ok(PauseBody::from(&pause))
 }
 
 /// A queue that goes on.
@@ -247,11 +262,16 @@ pub(super) async fn resume(
     caller: Authorised<WriteOperations>,
     Named(stage): Named<Stage>,
 ) -> Result<Json<ResumedBody>, Problem> {
-    if state.engine.shared.store.resume(stage).await? {
-        record(&state, &caller, "queue_resumed", json!({ "queue": stage })).await?;
-    }
-    tell_pauses(&state).await?;
+    resume_queue(&state, &caller, stage).await?;
     Ok(Json(ResumedBody { name: stage, paused: false }))
+}
+
+/// Resumes a queue in somebody's name.
+pub(in crate::http) async fn resume_queue(state: &AppState, caller: &Caller, stage: Stage) -> Result<(), Problem> {
+    if state.engine.shared.store.resume(stage).await? {
+        record(state, caller, "queue_resumed", json!({ "queue": stage })).await?;
+    }
+    tell_pauses(state).await
 }
 
 /// This process knows at once, the others by hint or by their next heartbeat.

@@ -22,11 +22,12 @@ use crate::{
         problem::{Problem, ProblemBody},
         state::AppState,
     },
+    store::insight::StalledGroup,
     store::types::{ApplicationFilter, ApplicationView, DONE},
 };
 
 /// The longest reason, in characters.
-pub(super) const LONGEST_REASON: usize = 500;
+pub(in crate::http) const LONGEST_REASON: usize = 500;
 
 /// An application that waits for an operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -125,6 +126,44 @@ pub(super) async fn list(
     Ok(Json(ListBody::of(listed, |view| StalledBody::of(&view.application))))
 }
 
+/// Applications that wait because of the same error at the same stage.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = StalledGroup)]
+pub(in crate::http) struct GroupBody {
+    /// The stage that stalled.
+    pub(in crate::http) stage: String,
+    /// The code of the last error.
+    pub(in crate::http) error_code: String,
+    /// How many; the newest 10,000 of all are counted.
+    pub(in crate::http) count: u64,
+    /// When the first of them failed.
+    pub(in crate::http) first_seen_at: DateTime<Utc>,
+    /// When the last of them failed.
+    pub(in crate::http) last_seen_at: DateTime<Utc>,
+}
+
+/// See what applications wait for an operator for, grouped by stage and error.
+#[utoipa::path(get, path = "/v1/ops/stalled/groups", operation_id = "list_stalled_groups", tag = "operations", security(("key" = ["ops:read"])),
+    responses((status = 200, description = "The greatest group first", body = ListBody<GroupBody>)))]
+pub(super) async fn groups(
+    State(state): State<AppState>,
+    _caller: Authorised<ReadOperations>,
+) -> Result<Json<ListBody<GroupBody>>, Problem> {
+    grouped(&state).await.map(ListBody::whole).map(Json)
+}
+
+/// The groups, the greatest first.
+pub(in crate::http) async fn grouped(state: &AppState) -> Result<Vec<GroupBody>, Problem> {
+    let body = |group: StalledGroup| GroupBody {
+        stage: group.stage,
+        error_code: group.error_code,
+        count: group.count,
+        first_seen_at: group.first_at,
+        last_seen_at: group.last_at,
+    };
+    Ok(state.engine.shared.store.stalled_groups().await?.into_iter().map(body).collect())
+}
+
 /// Why an operator decides.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -183,7 +222,8 @@ pub(super) async fn accept(
     act(&state, &caller, id, OperatorAct::Accept { reason: body.reason }).await
 }
 
-async fn act(
+/// Acts on a stalled application in somebody's name.
+pub(in crate::http) async fn act(
     state: &AppState,
     caller: &Caller,
     id: ApplicationId,

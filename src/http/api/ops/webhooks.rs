@@ -13,7 +13,7 @@ use crate::{
         wire::wire_enum,
     },
     http::{
-        auth::{Authorised, ReadOperations, WriteOperations},
+        auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
         params::{Limit, ListBody, Named, Params, page},
         problem::Problem,
@@ -37,27 +37,28 @@ wire_enum! {
 /// A delivery.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Webhook)]
-pub(super) struct WebhookBody {
+pub(in crate::http) struct WebhookBody {
     /// The `webhook-id` of every try.
-    id: WebhookId,
+    pub(in crate::http) id: WebhookId,
     /// The application.
-    application_id: ApplicationId,
+    pub(in crate::http) application_id: ApplicationId,
     /// Where it goes, without the query, which may hold a secret.
-    url: String,
+    pub(in crate::http) url: String,
     /// How it stands.
-    state: DeliveryState,
+    pub(in crate::http) state: DeliveryState,
     /// Failed tries so far.
-    attempts: u32,
+    pub(in crate::http) attempts: u32,
     /// The next try.
-    due_at: DateTime<Utc>,
+    pub(in crate::http) due_at: DateTime<Utc>,
     /// What went wrong last.
-    last_error: Option<String>,
+    pub(in crate::http) last_error: Option<String>,
     /// When the change happened.
-    created_at: DateTime<Utc>,
+    pub(in crate::http) created_at: DateTime<Utc>,
 }
 
 impl WebhookBody {
-    fn of(record: WebhookRecord) -> Self {
+    /// From the outbox.
+    pub(in crate::http) fn of(record: WebhookRecord) -> Self {
         Self {
             id: record.id,
             application_id: record.application_id,
@@ -125,13 +126,19 @@ pub(super) async fn retry(
     caller: Authorised<WriteOperations>,
     Named(id): Named<WebhookId>,
 ) -> Result<Json<RetriedBody>, Problem> {
+    replay(&state, &caller, id).await?;
+    Ok(Json(RetriedBody { id, state: DeliveryState::Pending }))
+}
+
+/// Sends a dead delivery again in somebody's name.
+pub(in crate::http) async fn replay(state: &AppState, caller: &Caller, id: WebhookId) -> Result<(), Problem> {
     let shared = &state.engine.shared;
     if !shared.store.replay_webhook(id).await? {
         return Err(Problem::not_found());
     }
-    record(&state, &caller, "webhook_replayed", json!({ "webhook_id": id })).await?;
+    record(state, caller, "webhook_replayed", json!({ "webhook_id": id })).await?;
     shared.wake_webhooks();
-    Ok(Json(RetriedBody { id, state: DeliveryState::Pending }))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,81 @@
+//! Searching the audit log.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::show::{self, moment};
+use crate::{
+    http::{
+        auth::ReadAudit,
+        pages::page::{Page, html},
+        person::Person,
+        problem::Problem,
+        state::AppState,
+    },
+    store::types::{EventFilter, Page as Rows, StoredEvent},
+};
+
+/// Events on a page.
+const LISTED: usize = 50;
+
+/// Which events: in the address, so that a search can be shared.
+#[derive(Clone, Deserialize)]
+pub(super) struct Filter {
+    #[serde(default)]
+    actor: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    cursor: String,
+}
+
+impl Filter {
+    fn query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("actor", &self.actor), ("type", &self.kind), ("from", &self.from), ("to", &self.to)] {
+            query.append_pair(name, value);
+        }
+        query.finish()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "ops/audit.html")]
+struct Found {
+    page: Page,
+    query: String,
+    filter: Filter,
+    items: Vec<(StoredEvent, String)>,
+    next: Option<String>,
+}
+
+pub(super) async fn search(
+    State(state): State<AppState>,
+    page: Page,
+    _person: Person<ReadAudit>,
+    Query(filter): Query<Filter>,
+) -> Result<Response, Problem> {
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let wanted = EventFilter {
+        actor: text(&filter.actor),
+        kind: text(&filter.kind),
+        from: show::field(&filter.from),
+        to: show::field(&filter.to),
+    };
+    let after = text(&filter.cursor);
+    let listed = state.engine.shared.store.search_events(&wanted, &Rows { limit: LISTED, after }).await?;
+    let row = |event: StoredEvent| {
+        let at = moment(event.at);
+        (event, at)
+    };
+    let items = listed.items.into_iter().map(row).collect();
+    Ok(html(&Found { page, query: filter.query(), filter, items, next: listed.next }))
+}

@@ -1,0 +1,67 @@
+//! What dashboards look at beyond the queues: figures by the minute, stalled applications by error, one application's
+//! webhooks. Every question is answered from a bounded number of rows.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Result, types::WebhookRecord};
+use crate::domain::ids::ApplicationId;
+
+/// The most stalled applications that are looked at to group them: the newest ones.
+pub const GROUPED: usize = 10_000;
+
+/// A value of a series in a minute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// What was measured, e.g. `runs.eligibility`.
+    pub series: String,
+    /// Minutes since 1970-01-01T00:00Z.
+    pub minute: i64,
+    /// The value; the series says in which unit.
+    pub value: i64,
+}
+
+/// Several minutes of a series together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The first minute, a multiple of the step.
+    pub minute: i64,
+    /// The values added up.
+    pub sum: i64,
+    /// The greatest value.
+    pub most: i64,
+    /// How many minutes have a value.
+    pub minutes: i64,
+}
+
+/// Applications that wait for an operator because of the same error at the same stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StalledGroup {
+    /// Wire name of the stage that stalled, or `done`.
+    pub stage: String,
+    /// The error's code.
+    pub error_code: String,
+    /// How many, counted over the newest [`GROUPED`] of all.
+    pub count: u64,
+    /// When the first of them failed.
+    pub first_at: DateTime<Utc>,
+    /// When the last of them failed.
+    pub last_at: DateTime<Utc>,
+}
+
+/// Questions of dashboards.
+#[async_trait]
+pub trait Insight: Send + Sync {
+    /// Stores figures; a series that has a value for the minute keeps it.
+    async fn put_figures(&self, figures: &[Figure]) -> Result<()>;
+    /// A series from a minute on, `step` minutes together, oldest first.
+    async fn figures(&self, series: &str, from: i64, step: i64) -> Result<Vec<Slot>>;
+    /// Forgets what is older than a minute.
+    async fn forget_figures(&self, before: i64) -> Result<()>;
+    /// How many events of a kind there are from one moment until before another.
+    async fn count_events(&self, kind: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u64>;
+    /// Applications that wait for an operator, grouped, the greatest group first.
+    async fn stalled_groups(&self) -> Result<Vec<StalledGroup>>;
+    /// The webhooks of an application that are not delivered, oldest first, at most `limit`.
+    async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>>;
+}

@@ -1,0 +1,166 @@
+//! `/ops`: the dashboard's pages, their forms, and who may do what there.
+
+use serde_json::json;
+
+use crate::support::browser::Browser;
+use crate::support::{Answer, BOUND, Database, Site, on_both_databases, sample};
+
+/// The pages that everybody with `ops:read` has; an auditor and an administrator have `/ops/audit` too.
+const PAGES: &[&str] = &[
+    "/ops",
+    "/ops/queues",
+    "/ops/find",
+    "/ops/stalled",
+    "/ops/stalled?stage=eligibility&error_code=x",
+    "/ops/charts",
+    "/ops/charts?span=14d",
+    "/ops/webhooks",
+    "/ops/webhooks?state=pending",
+    "/ops/system",
+];
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+fn location(answer: &Answer) -> String {
+    answer.header("location").unwrap().to_owned()
+}
+
+async fn english(site: &Site, name: &str, role: &str) -> Browser {
+    let mut browser = site.signed_in(name, role).await;
+    browser.post("/preferences", &[("language", "en"), ("next", "/ops")]).await.expect(303);
+    browser
+}
+
+/// A site with an application that stalled at the registry, which has mended since.
+async fn with_stalled(database: Database, count: usize) -> (Site, Vec<String>) {
+    let site = Site::on(database).setting("workflow.retry_scale", "0.0001").start().await;
+    site.simulator.fault("registry", json!({ "error_rate": 1.0, "seed": 1 })).await;
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.push(site.api.admit(&sample(0)).await);
+    }
+    for id in &ids {
+        site.api.wait_until(id, 2 * BOUND, |application| application["status"] == "stalled").await;
+    }
+    site.simulator.fault("registry", json!({ "error_rate": 0.0, "seed": 1 })).await;
+    (site, ids)
+}
+
+on_both_databases! {
+    async fn pages_are_for_their_roles(database) {
+        let site = Site::on(database).roles("api").start().await;
+        for (role, sees, audits) in [
+            ("operator", 200, 403), ("auditor", 200, 200), ("admin", 200, 200), ("reviewer", 403, 403), ("supervisor", 403, 403),
+        ] {
+            let mut person = site.signed_in(role, role).await;
+            for page in PAGES {
+                person.get(page).await.expect(sees);
+            }
+            person.get("/ops/audit?type=submitted&from=2026-01-01T00:00").await.expect(audits);
+        }
+        let mut stranger = site.browser();
+        for page in PAGES {
+            stranger.get(page).await.expect(303);
+        }
+    }
+
+    async fn a_queue_is_paused_and_resumed(database) {
+        let site = Site::on(database).roles("api").start().await;
+        let mut qian = english(&site, "qian", "operator").await;
+        for (reason, until, told) in [
+            ("", "", "Fill in the field"),
+            ("maintenance", "2020-01-01T00:00", "must be in the future"),
+            ("maintenance", "tomorrow", "That is no time"),
+        ] {
+            let refused = qian.post("/ops/queues/generation/pause", &[("reason", reason), ("until", until)]).await.expect(422);
+            assert!(text(&refused).contains(told), "{told}");
+        }
+        let fields = [("reason", "the <registry> moves"), ("until", "")];
+        let paused = qian.post("/ops/queues/generation/pause", &fields).await.expect(303);
+        assert_eq!(location(&paused), "/ops/queues");
+        let page = text(&qian.get("/ops/queues").await.expect(200));
+        assert!(page.contains("Paused by qian") && page.contains("the &#60;registry&#62; moves"), "{page}");
+
+        let mut auditor = english(&site, "sun", "auditor").await;
+        let page = text(&auditor.get("/ops/queues").await.expect(200));
+        assert!(page.contains("disabled aria-describedby=\"read-only\"") && page.contains("may look only"), "{page}");
+        auditor.post("/ops/queues/generation/resume", &[]).await.expect(403);
+        qian.set_header("sec-fetch-site", "cross-site");
+        qian.post("/ops/queues/generation/resume", &[]).await.expect(403);
+        qian.set_header("sec-fetch-site", "same-origin");
+        qian.post("/ops/queues/nonsense/resume", &[]).await.expect(404);
+        qian.post("/ops/queues/generation/resume", &[]).await.expect(303);
+        assert!(!text(&qian.get("/ops/queues").await.expect(200)).contains("Paused by"));
+    }
+
+    async fn applications_are_found_and_shown(database) {
+        let site = Site::on(database).start().await;
+        let mut wanted = sample(0);
+        wanted.body["upstream_ref"] = json!("DASH-17");
+        let number = wanted.body["applicant"]["document_number"].as_str().unwrap().to_owned();
+        let id = site.api.admit(&wanted).await;
+        site.api.wait_until(&id, 2 * BOUND, |application| !application["completed_at"].is_null()).await;
+        let mut qian = english(&site, "qian", "operator").await;
+        for query in [id.as_str(), "DASH-17", &number, &format!(" {} ", number.to_lowercase())] {
+            let found = qian.post("/ops/find", &[("query", query)]).await.expect(303);
+            assert_eq!(location(&found), format!("/ops/applications/{id}"), "{query}");
+            let found = site.api.post("/v1/ops/find", &json!({ "query": query })).await.expect(200).items();
+            assert_eq!(found[0]["application_id"], id.as_str());
+        }
+        assert!(text(&qian.post("/ops/find", &[("query", "nobody's")]).await.expect(200)).contains("Nothing was found"));
+        qian.post("/ops/find", &[("query", " ")]).await.expect(422);
+
+        let page = text(&qian.get(&format!("/ops/applications/{id}")).await.expect(200));
+        assert!(!page.contains(&number) && page.contains("DASH-17") && page.contains("Timeline"), "{page}");
+        let verified = text(&qian.post(&format!("/ops/applications/{id}/verify"), &[]).await.expect(200));
+        assert!(verified.contains("Intact:"), "{verified}");
+        qian.get(&format!("/ops/applications/{}", uuid::Uuid::now_v7())).await.expect(404);
+    }
+
+    async fn stalled_applications_are_retried_together(database) {
+        let (site, ids) = with_stalled(database, 3).await;
+        let groups = site.api.get("/v1/ops/stalled/groups").await.expect(200).items();
+        assert_eq!((groups.len(), &groups[0]["stage"], &groups[0]["count"]), (1, &json!("eligibility"), &json!(3)));
+        let code = groups[0]["error_code"].as_str().unwrap();
+        let mut qian = english(&site, "qian", "operator").await;
+        let page = text(&qian.get("/ops/stalled").await.expect(200));
+        assert!(page.contains(code) && ids.iter().all(|id| page.contains(id)), "{page}");
+
+        let fields = [("act", "reject"), ("reason", "")];
+        qian.post(&format!("/ops/stalled/{}/act", ids[0]), &fields).await.expect(422);
+        qian.post(&format!("/ops/stalled/{}/act", ids[0]), &[("act", "reject"), ("reason", "a duplicate")]).await.expect(303);
+        site.api.wait_until(&ids[0], BOUND, |application| application["status"] == "rejected").await;
+        qian.post(&format!("/ops/stalled/{}/act", ids[0]), &[("act", "retry")]).await.expect(409);
+
+        let preview = text(&qian.get("/ops/stalled/retry?stage=eligibility").await.expect(200));
+        assert!(preview.contains("2 applications match") && preview.contains(&ids[1]), "{preview}");
+        let mut auditor = english(&site, "sun", "auditor").await;
+        auditor.get("/ops/stalled/retry?stage=eligibility").await.expect(403);
+        auditor.post("/ops/stalled/retry", &[("stage", "eligibility")]).await.expect(403);
+        qian.post("/ops/stalled/retry", &[("stage", "generation")]).await.expect(422);
+        let started = qian.post("/ops/stalled/retry", &[("stage", "eligibility"), ("error_code", code)]).await.expect(303);
+        for id in &ids[1..] {
+            site.api.wait_until(id, 2 * BOUND, |application| application["status"] == "issued").await;
+        }
+        let page = text(&auditor.get(&location(&started)).await.expect(200));
+        assert_eq!(page.matches("data-verdict=\"succeeded\"").count(), 2, "{page}");
+        assert!(page.contains("2 of 2 done") && page.contains("Started by qian"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn figures_are_kept_by_the_minute() {
+    let site = Site::on(Database::sqlite()).start().await;
+    let points = async || {
+        let body = site.api.get("/v1/ops/figures?series=reviews.open").await.expect(200).json();
+        body["points"].as_array().unwrap().len()
+    };
+    let bound = std::time::Instant::now() + 2 * BOUND;
+    while points().await == 0 {
+        assert!(std::time::Instant::now() < bound, "nothing is measured");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    site.api.get("/v1/ops/figures?series=").await.problem(422, "validation_failed");
+}

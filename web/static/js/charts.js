@@ -1,0 +1,64 @@
+// Charts of the product's own figures: uPlot, with a cursor for the keyboard. The numbers also stand in a table.
+
+import uPlot from "../vendor/uplot-1.6.32.esm.js";
+
+const WIDTHS = [0, 6, 3, 9];
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(name).trim();
+  return { text: of("--text-2"), grid: of("--line"), lines: [of("--accent"), of("--bad"), of("--warn"), of("--focus")] };
+}
+
+function clock(seconds) {
+  return new Date((seconds + 8 * 3600) * 1000).toISOString().slice(5, 16).replace("T", " ");
+}
+
+function draw(plot) {
+  const { names, times, values } = JSON.parse(plot.dataset.chart);
+  if (times.length === 0) return;
+  const look = colours();
+  const said = plot.parentElement.querySelector(".at");
+  const axis = { stroke: look.text, grid: { stroke: look.grid, width: 1 }, ticks: { stroke: look.grid } };
+  const chart = new uPlot(
+    {
+      width: plot.clientWidth,
+      height: 220,
+      legend: { live: false },
+      cursor: { drag: { x: false, y: false } },
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Asia/Shanghai"),
+      scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+      axes: [{ ...axis, values: (_, splits) => splits.map((at) => clock(at).slice(times[times.length - 1] - times[0] > 86400 ? 0 : 6)), space: 70 }, axis],
+      series: [
+        {},
+        // Told apart by dashes too, not by colour alone.
+        ...names.map((label, place) => ({
+          label,
+          stroke: look.lines[place % look.lines.length],
+          width: 2,
+          dash: place === 0 ? undefined : [WIDTHS[place % WIDTHS.length], 4],
+          points: { show: times.length < 3 },
+        })),
+      ],
+    },
+    [times, ...values],
+    plot,
+  );
+  let place = times.length - 1;
+  const point = () => {
+    chart.setCursor({ left: chart.valToPos(times[place], "x"), top: 10 });
+    const told = names.map((name, line) => `${name} ${values[line][place] ?? "—"}`).join(" · ");
+    said.textContent = `${clock(times[place])} · ${told}`;
+  };
+  plot.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -times.length, End: times.length };
+    const by = moves[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    place = Math.min(times.length - 1, Math.max(0, place + by));
+    point();
+  });
+  new ResizeObserver(() => chart.setSize({ width: plot.clientWidth, height: 220 })).observe(plot);
+}
+
+document.querySelectorAll("[data-chart]").forEach(draw);
