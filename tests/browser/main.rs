@@ -123,3 +123,27 @@ async fn every_page_is_accessible() {
     let site = site(plan(), 3).await;
     tokio::time::timeout(Duration::from_secs(300), run(&site, "pages")).await.expect("the pages are looked at in time");
 }
+
+/// An installation with an operator, and applications that stalled while the registry was away; the last one's registry
+/// answer stays out.
+async fn site_with_stalled() -> Site {
+    let site = site(plan().setting("workflow.retry_scale", "0.0001"), 0).await;
+    site.user("qian", "operator", &[]).await;
+    site.simulator.fault("registry", serde_json::json!({ "error_rate": 1.0, "seed": 1 })).await;
+    for sequence in [0, 0, 911] {
+        let id = site.api.admit(&sample(sequence)).await;
+        site.api.wait_until(&id, 2 * BOUND, |application| application["status"] == "stalled").await;
+    }
+    site.simulator.fault("registry", serde_json::json!({ "error_rate": 0.0, "seed": 1 })).await;
+    site
+}
+
+#[tokio::test]
+async fn operators_see_and_mend() {
+    run(&site_with_stalled().await, "ops").await;
+}
+
+#[tokio::test]
+async fn every_page_of_the_dashboard_is_for_everybody() {
+    run(&site_with_stalled().await, "ops_pages").await;
+}

@@ -9,6 +9,8 @@ use crate::support::{Database, Site, on_both_databases};
 const PAGES: &[(&str, &[&str])] = &[
     ("/review", &["reviewer", "supervisor"]),
     ("/review/tasks", &["supervisor"]),
+    ("/ops", &["operator", "auditor", "admin"]),
+    ("/ops/audit", &["auditor", "admin"]),
     ("/account", &["reviewer", "supervisor", "operator", "auditor", "admin"]),
 ];
 

@@ -1,0 +1,39 @@
+// Every page of the dashboard in both languages and themes: no finding of axe, nothing wider than the screen at 320 px.
+import { api, assert, axe, base, shot, signIn, test } from "./support.mjs";
+
+const findings = [];
+
+await test(async (open) => {
+  const [stalled] = (await api("/v1/ops/stalled")).items;
+  for (const language of ["zh-CN", "en"]) {
+    for (const theme of ["light", "dark"]) {
+      for (const width of [1280, 320]) {
+        const context = await open({ language, theme, width });
+        const page = await signIn(context, "sun");
+        for (const [called, path] of [
+          ["overview", "/ops"],
+          ["queues", "/ops/queues"],
+          ["find", "/ops/find"],
+          ["stalled", "/ops/stalled"],
+          ["retry", "/ops/stalled/retry"],
+          ["application", `/ops/applications/${stalled.application_id}`],
+          ["charts", "/ops/charts"],
+          ["webhooks", "/ops/webhooks"],
+          ["system", "/ops/system"],
+          ["audit", "/ops/audit"],
+        ]) {
+          const name = `ops-${called}-${language}-${theme}-${width}`;
+          await page.goto(base + path);
+          findings.push(...(await axe(page, name)));
+          const wide = await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          );
+          if (wide > 0) findings.push(`${name}: ${wide} px wider than the screen`);
+          await shot(page, name);
+        }
+        await context.close();
+      }
+    }
+  }
+});
+assert.deepEqual(findings, []);
