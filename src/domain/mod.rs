@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod deadline;
 pub mod decision;
 pub mod event;
+pub mod forecast;
 pub mod identity;
 pub mod ids;
 pub mod job;

@@ -62,6 +62,8 @@ pub trait Insight: Send + Sync {
     async fn count_events(&self, kind: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u64>;
     /// Applications that wait for an operator, grouped, the greatest group first.
     async fn stalled_groups(&self) -> Result<Vec<StalledGroup>>;
+    /// The due times of open and claimed reviews that have one, in rising order, at most `limit`.
+    async fn open_dues(&self, limit: usize) -> Result<Vec<DateTime<Utc>>>;
     /// The webhooks of an application that are not delivered, oldest first, at most `limit`.
     async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>>;
 }

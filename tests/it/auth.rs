@@ -79,6 +79,7 @@ const ROUTES: &[Row] = &[
     ("POST", "/v1/ops/find", OPS_READ),
     ("POST", "/v1/ops/applications/{id}/verify", OPS_READ),
     ("GET", "/v1/ops/figures", OPS_READ),
+    ("GET", "/v1/ops/forecast", OPS_READ),
     ("GET", "/v1/audit", AUDIT),
 ];
 

@@ -8,6 +8,8 @@ use crate::support::{Answer, BOUND, Database, Site, on_both_databases, sample};
 /// The pages that everybody with `ops:read` has; an auditor and an administrator have `/ops/audit` too.
 const PAGES: &[&str] = &[
     "/ops",
+    "/ops?per_hour=12&overtime=60",
+    "/ops?per_hour=many",
     "/ops/queues",
     "/ops/find",
     "/ops/stalled",
@@ -163,4 +165,19 @@ async fn figures_are_kept_by_the_minute() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     site.api.get("/v1/ops/figures?series=").await.problem(422, "validation_failed");
+}
+
+#[tokio::test]
+async fn missed_due_times_are_forecast() {
+    let site = Site::on(Database::sqlite()).start().await;
+    let photo = site.api.upload_photo("camera").await;
+    let id = site.api.admit(&sample(0).photo("camera", &photo)).await;
+    site.api.wait_for_status(&id, "in_review").await;
+    let ask = async |query: &str| site.api.get(&format!("/v1/ops/forecast{query}")).await.expect(200).json();
+    let unknown = ask("").await;
+    assert_eq!((&unknown["open"], &unknown["missed"]), (&json!(1), &json!(null)), "{unknown}");
+    let (never, fast) = (ask("?per_hour=0").await, ask("?per_hour=1000").await);
+    assert_eq!((&never["missed"], &fast["missed"], &fast["first_missed"]), (&json!(1), &json!(0), &json!(null)));
+    assert!(!never["first_missed"].is_null(), "{never}");
+    site.api.get("/v1/ops/forecast?overtime_minutes=601").await.problem(422, "validation_failed");
 }

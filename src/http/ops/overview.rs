@@ -1,13 +1,20 @@
 //! How everything stands, on one page.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
 
-use super::show::{length_or, moment, moment_or};
+use super::show::{NOTHING, length_or, moment, moment_or};
 use crate::{
     domain::{application::Status, stage::Stage},
     http::{
-        api::ops::overview::{OverviewBody, look},
+        api::ops::{
+            forecast::{self, ForecastBody, Number, WhatIf},
+            overview::{OverviewBody, look},
+        },
         auth::ReadOperations,
         pages::page::{Page, html},
         person::Person,
@@ -31,6 +38,29 @@ struct Overview {
     stages: Vec<Row>,
     statuses: Vec<(Status, i64)>,
     done: i64,
+    forecast: ForecastBody,
+    pace: String,
+    first_missed: String,
+    asked: WhatIfForm,
+}
+
+/// Another pace, as it stands in the address; what is no number changes nothing.
+#[derive(Default, Deserialize)]
+pub(super) struct WhatIfForm {
+    #[serde(default)]
+    per_hour: String,
+    #[serde(default)]
+    overtime: String,
+}
+
+impl WhatIfForm {
+    fn what_if(&self) -> WhatIf {
+        WhatIf { per_hour: number(&self.per_hour), overtime_minutes: number(&self.overtime) }
+    }
+}
+
+fn number<const MOST: u32>(text: &str) -> Option<Number<MOST>> {
+    Number::try_from(text.to_owned()).ok()
 }
 
 /// A stage of the funnel.
@@ -47,7 +77,9 @@ pub(super) async fn show(
     State(state): State<AppState>,
     page: Page,
     _person: Person<ReadOperations>,
+    Query(asked): Query<WhatIfForm>,
 ) -> Result<Response, Problem> {
+    let forecast = forecast::look(&state, asked.what_if()).await?;
     let body = look(&state).await?;
     let here = |stage: Stage| body.by_stage.get(stage.as_str()).copied().unwrap_or(0);
     let fullest = Stage::ALL.iter().map(|&stage| here(stage)).max().unwrap_or(0).max(1);
@@ -71,6 +103,10 @@ pub(super) async fn show(
             .iter()
             .map(|status| (*status, body.by_status.get(status).copied().unwrap_or(0)))
             .collect(),
+        pace: forecast.per_hour.map_or_else(|| NOTHING.to_owned(), |pace| format!("{pace:.1}")),
+        first_missed: moment_or(forecast.first_missed),
+        forecast,
+        asked,
         done: body.by_stage.get(DONE).copied().unwrap_or(0),
         body,
         page,

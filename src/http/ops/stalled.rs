@@ -247,8 +247,9 @@ pub(super) async fn retry_many(
     let filter = Filter { stage: form.stage, error_code: form.error_code, cursor: String::new() };
     let matched = start(&state, &caller(&person), filter.bulk(true)).await?.matched;
     if matched == 0 || (matched > TYPED_ABOVE && form.typed.trim() != matched.to_string()) {
-        let key = if matched == 0 { "ops.retry.none" } else { "ops.retry.typed_wrong" };
-        let problem = page.t(key).to_owned();
+        let none = matched == 0;
+        let problem = if none { page.t("ops.retry.none") } else { page.t("ops.retry.typed_wrong") };
+        let problem = problem.to_owned();
         let again = previewed(&state, page, &person, filter, problem).await?;
         return Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &again));
     }

@@ -80,6 +80,18 @@ impl Insight for PostgresStore {
             .collect()
     }
 
+    async fn open_dues(&self, limit: usize) -> Result<Vec<DateTime<Utc>>> {
+        let select = query(
+            "SELECT due_at FROM (
+                (SELECT due_at FROM reviews WHERE state = 'open' AND due_at < 'infinity' ORDER BY due_at LIMIT $1)
+                UNION ALL
+                (SELECT due_at FROM reviews WHERE state = 'claimed' AND due_at < 'infinity' ORDER BY due_at LIMIT $1)
+             ) undecided ORDER BY due_at LIMIT $1",
+        );
+        let rows = self.rows(select.bind(row::at_most(limit))).await?;
+        rows.iter().map(|row| Ok(row.try_get("due_at")?)).collect()
+    }
+
     async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>> {
         let select = query(
             "SELECT id, application_id, url, dead, attempts, due_at, last_error, created_at, seq FROM webhooks

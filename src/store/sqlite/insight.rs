@@ -106,6 +106,23 @@ impl Insight for SqliteStore {
         .await
     }
 
+    async fn open_dues(&self, limit: usize) -> Result<Vec<DateTime<Utc>>> {
+        self.within(async {
+            let rows = query(
+                "SELECT due_at FROM ( \
+                    SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'open' AND coalesce(due_at, '~') < '~' \
+                        ORDER BY coalesce(due_at, '~') LIMIT ?1) UNION ALL \
+                    SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'claimed' AND coalesce(due_at, '~') < '~' \
+                        ORDER BY coalesce(due_at, '~') LIMIT ?1)) ORDER BY due_at LIMIT ?1",
+            )
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter().map(|row| row.parsed("due_at")).collect()
+        })
+        .await
+    }
+
     async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>> {
         self.within(async {
             // Said twice, so that each half has the words of its partial index.

@@ -28,7 +28,7 @@ function draw(plot) {
       cursor: { drag: { x: false, y: false } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Asia/Shanghai"),
       scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-      axes: [{ ...axis, values: (_, splits) => splits.map((at) => clock(at).slice(times[times.length - 1] - times[0] > 86400 ? 0 : 6)), space: 70 }, axis],
+      axes: [{ ...axis, values: (_, splits) => splits.map((at) => clock(at).slice(times[times.length - 1] - times[0] > 86400 ? 0 : 6)), space: 70, incrs: [60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400] }, axis],
       series: [
         {},
         // Told apart by dashes too, not by colour alone.

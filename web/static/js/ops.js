@@ -40,7 +40,9 @@ function clock(text) {
 }
 
 function shown(value, as) {
-  if (value === null || value === undefined) return "—";
+  // A stage that nothing is at is left out.
+  if (value === undefined) return "0";
+  if (value === null) return "—";
   if (as === "length") return length(value);
   if (as === "time") return clock(value);
   return String(value);
@@ -74,9 +76,7 @@ async function refresh() {
   const free = parts.filter((part) => !isHeld(part));
   held = free.length < parts.length;
   if (free.length === 0) return;
-  const address = document.body.dataset.posted ? null : location.href.split("#")[0];
-  if (!address) return;
-  const answer = await fetch(address, { headers: { "x-background": "1", accept: "text/html" }, cache: "no-store" });
+  const answer = await fetch(location.href.split("#")[0], { headers: { "x-background": "1", accept: "text/html" }, cache: "no-store" });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of free) {
@@ -128,14 +128,14 @@ function tell() {
   const isLost = !paused && Date.now() - heard > STALE;
   if (isLost !== lost) {
     lost = isLost;
-    said.textContent = t(lost ? "ops.lost" : "ops.back");
+    said.textContent = lost ? t("ops.lost") : t("ops.back");
   }
   state.className = `chip ${paused ? "off" : lost ? "bad" : held ? "warn" : "good"}`;
   if (paused) state.textContent = t("ops.paused");
   else if (lost) state.textContent = t("ops.lost_since", age);
   else if (held) state.textContent = t("ops.held");
   else state.textContent = t("ops.fresh", age);
-  button.textContent = t(paused ? "ops.go_on" : "ops.pause");
+  button.textContent = paused ? t("ops.go_on") : t("ops.pause");
   button.setAttribute("aria-pressed", String(paused));
 }
 

@@ -4,6 +4,7 @@ pub mod batches;
 pub mod figures;
 pub mod find;
 pub mod licences;
+pub mod forecast;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
@@ -44,6 +45,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(find::find))
         .routes(routes!(verify::verify))
         .routes(routes!(figures::figures))
+        .routes(routes!(forecast::forecast))
 }
 
 /// Records what an operator does that belongs to no application.
