@@ -53,8 +53,10 @@ await test(async (open) => {
   // The connection is lost, and the page says so; then it is back.
   await page.goto(`${base}/ops`);
   await page.waitForSelector("#live-state.good");
-  await page.context().setOffline(true);
+  await page.context().route("**/v1/ops/stream", (route) => route.abort());
+  await page.click("#live-pause");
+  await page.click("#live-pause");
   await page.waitForSelector("#live-state.bad", { timeout: 30000 });
-  await page.context().setOffline(false);
+  await page.context().unroute("**/v1/ops/stream");
   await page.waitForSelector("#live-state.good", { timeout: 30000 });
 });
