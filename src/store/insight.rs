@@ -8,7 +8,7 @@ use super::{Result, types::WebhookRecord};
 use crate::domain::ids::ApplicationId;
 
 /// The most stalled applications that are looked at to group them: the newest ones.
-pub const GROUPED: usize = 10_000;
+pub const GROUPED: usize = 4_000;
 
 /// A value of a series in a minute.
 #[derive(Debug, Clone, PartialEq, Eq)]

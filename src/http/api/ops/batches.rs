@@ -93,17 +93,21 @@ pub(in crate::http) async fn start(state: &AppState, caller: &Caller, body: Bulk
         needs_operator: true,
         ..ApplicationFilter::default()
     };
+    if body.dry_run {
+        // Counted, not read: a preview has to come at once.
+        let most = u64::try_from(MOST).unwrap_or(u64::MAX);
+        let matched = store.count_applications(&filter, most + 1).await?;
+        let listed = store.applications(&filter, &Page { limit: SAMPLE, after: None }).await?;
+        let sample = listed.items.iter().map(|view| StalledBody::of(&view.application)).collect();
+        return Ok(StartedBody { batch_id: None, matched: matched.min(most), more: matched > most, sample });
+    }
     let (ids, sample, more) = matching(state, &filter).await?;
     let matched = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-    let mut batch_id = None;
-    if !body.dry_run {
-        let id = BatchId::new();
-        store.create_batch(id, &caller.actor(ActorKind::Operator), &ids).await?;
-        let data = json!({ "batch_id": id, "filter": body.filter, "matched": matched });
-        record(state, caller, "stalled_retried", data).await?;
-        batch_id = Some(id);
-    }
-    Ok(StartedBody { batch_id, matched, more, sample })
+    let id = BatchId::new();
+    store.create_batch(id, &caller.actor(ActorKind::Operator), &ids).await?;
+    let data = json!({ "batch_id": id, "filter": body.filter, "matched": matched });
+    record(state, caller, "stalled_retried", data).await?;
+    Ok(StartedBody { batch_id: Some(id), matched, more, sample })
 }
 
 /// The ids of up to [`MOST`] applications, the first few as operators see them, and whether there are more.

@@ -134,7 +134,7 @@ pub(in crate::http) struct GroupBody {
     pub(in crate::http) stage: String,
     /// The code of the last error.
     pub(in crate::http) error_code: String,
-    /// How many; the newest 10,000 of all are counted.
+    /// How many; the newest 4,000 of all are counted.
     pub(in crate::http) count: u64,
     /// When the first of them failed.
     pub(in crate::http) first_seen_at: DateTime<Utc>,
