@@ -16,10 +16,12 @@ impl Role {
     pub const fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Reviewer => &[Scope::Reviews],
-            Self::Supervisor => &[Scope::Reviews, Scope::ReviewsSupervise],
-            Self::Operator => &[Scope::OpsRead, Scope::OpsWrite],
+            Self::Supervisor => &[Scope::Reviews, Scope::ReviewsSupervise, Scope::LicencesVerify],
+            Self::Operator => &[Scope::OpsRead, Scope::OpsWrite, Scope::LicencesVerify],
             Self::Auditor => &[Scope::OpsRead, Scope::AuditRead],
-            Self::Admin => &[Scope::OpsRead, Scope::OpsWrite, Scope::AuditRead, Scope::Admin],
+            Self::Admin => {
+                &[Scope::OpsRead, Scope::OpsWrite, Scope::AuditRead, Scope::LicencesVerify, Scope::Admin]
+            }
         }
     }
 
@@ -85,5 +87,7 @@ mod tests {
         }
         assert!(Role::Supervisor.may(Scope::ReviewsSupervise) && !Role::Reviewer.may(Scope::ReviewsSupervise));
         assert!(!Role::Auditor.may(Scope::OpsWrite));
+        let verify: Vec<_> = Role::ALL.iter().filter(|role| role.may(Scope::LicencesVerify)).collect();
+        assert_eq!(verify, [&Role::Supervisor, &Role::Operator, &Role::Admin]);
     }
 }

@@ -147,3 +147,12 @@ async fn operators_see_and_mend() {
 async fn every_page_of_the_dashboard_is_for_everybody() {
     run(&site_with_stalled().await, "ops_pages").await;
 }
+
+/// An installation with an issued licence. The script has every right by `KEY`, and finds the licence by it.
+#[tokio::test]
+async fn a_code_is_verified_at_the_roadside() {
+    let site = site(plan(), 0).await;
+    let id = site.api.admit(&sample(0)).await;
+    site.api.wait_for_status(&id, "issued").await;
+    run(&site, "verify").await;
+}

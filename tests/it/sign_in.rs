@@ -163,6 +163,32 @@ async fn every_page_is_for_its_roles_only() {
 }
 
 #[tokio::test]
+async fn the_verifiers_page_is_open_and_the_check_is_not() {
+    let site = Site::on(Database::sqlite()).roles("api").start().await;
+    let check = json!({ "token": "nonsense", "purpose": "road_check" });
+    for role in ROLES {
+        let may = ["supervisor", "operator", "admin"].contains(role);
+        let mut person = site.signed_in(role, role).await;
+        let page = person.get("/verify").await.expect(200);
+        assert_eq!(page.header("permissions-policy"), Some("camera=(self), microphone=()"));
+        let text = String::from_utf8(page.body).unwrap();
+        assert_eq!((text.contains("id=\"key\""), text.contains("href=\"/verify\"")), (!may, may), "{role}");
+        let answer = person.call("/v1/presentations/verify", &check).await;
+        if may {
+            assert_eq!(answer.expect(200).json()["reason"], "forged");
+        } else {
+            answer.problem(403, "scope_missing");
+        }
+        let elsewhere = person.get("/account").await.expect(200);
+        assert_eq!(elsewhere.header("permissions-policy"), Some("camera=(), microphone=()"));
+    }
+    let mut stranger = site.browser();
+    let text = String::from_utf8(stranger.get("/verify").await.expect(200).body).unwrap();
+    assert!(text.contains("id=\"key\"") && text.contains("/login?next=/verify"), "{text}");
+    stranger.call("/v1/presentations/verify", &check).await.problem(401, "unauthorised");
+}
+
+#[tokio::test]
 async fn a_session_may_call_what_its_role_may() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let mut reviewer = site.signed_in("wang", "reviewer").await;

@@ -7,6 +7,7 @@ pub(super) mod errors;
 pub mod messages;
 pub mod page;
 pub mod sign_in;
+mod verify;
 
 use axum::{
     Form, Router,
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/logout", post(sign_in::sign_out))
         .route("/account", get(sign_in::account))
         .route("/account/password", post(sign_in::change_password))
+        .route("/verify", get(verify::show))
         .route("/preferences", post(prefer))
         .route("/static/{version}/{*name}", get(assets::serve))
         .layer(DefaultBodyLimit::max(FORM))

@@ -53,6 +53,7 @@ const ENTRIES: &[Entry] = &[
     Entry { address: "/review", key: "nav.review", scope: Scope::Reviews },
     Entry { address: "/review/tasks", key: "nav.tasks", scope: Scope::ReviewsSupervise },
     Entry { address: "/ops", key: "nav.ops", scope: Scope::OpsRead },
+    Entry { address: "/verify", key: "nav.verify", scope: Scope::LicencesVerify },
 ];
 
 /// What every page knows. A page's template has it as `page`.
@@ -200,6 +201,7 @@ pub fn html_with(status: StatusCode, template: &impl Template) -> Response {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), microphone=()"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
 }

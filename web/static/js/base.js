@@ -19,11 +19,12 @@ export function toast(text, kind = "") {
   setTimeout(() => item.remove(), 8000);
 }
 
-/** The API with the session's cookie: `{ok, status, body}`, also where the network fails. */
-export async function api(method, path, body, { background = false } = {}) {
+/** The API with the session's cookie, or with a key: `{ok, status, body}`, also where the network fails. */
+export async function api(method, path, body, { background = false, key = "" } = {}) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (background) headers["x-background"] = "1";
+  if (key) headers.authorization = `Bearer ${key}`;
   try {
     const answer = await fetch(path, {
       method,
@@ -39,7 +40,7 @@ export async function api(method, path, body, { background = false } = {}) {
     } catch {
       read = null;
     }
-    if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    if (answer.status === 401 && !key) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
     return { ok: answer.ok, status: answer.status, body: read };
   } catch {
     return { ok: false, status: 0, body: null };
