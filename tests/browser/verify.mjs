@@ -125,6 +125,7 @@ await test(async (open) => {
       static getSupportedFormats = async () => ["qr_code"];
       detect = async () => (globalThis.seen ? [{ rawValue: globalThis.seen }] : []);
     };
+    if (!navigator.mediaDevices) return;
     navigator.mediaDevices.getUserMedia = async () => {
       if (globalThis.refused) throw new DOMException("no", "NotAllowedError");
       const canvas = document.createElement("canvas");

@@ -83,6 +83,7 @@ async function verify() {
     return;
   }
   notice("");
+  clear();
   busy = true;
   by("send").setAttribute("aria-disabled", "true");
   const asked = purpose.selectedOptions[0].textContent;
@@ -135,12 +136,18 @@ function showFacts(licence) {
   by("reissue").hidden = !licence?.reissue_needed;
 }
 
-/** Ready for the next code, in the way that the last one came. */
-function next() {
+/** No verdict stands beside a code that it is not about. */
+function clear() {
   result.hidden = true;
   by("verdict").textContent = "";
   by("why").textContent = "";
   showFacts(null);
+}
+token.addEventListener("input", clear);
+
+/** Ready for the next code, in the way that the last one came. */
+function next() {
+  clear();
   // A code about which nothing is known may be checked again; the next one replaces it.
   if (!result.classList.contains("unknown")) token.value = "";
   if (by("key-form") && !key) {
