@@ -111,11 +111,16 @@ function show(answer, asked) {
   by("verdict").textContent = word(kind);
   by("why").textContent = why;
   showFacts(body?.licence);
-  const at = body?.checked_at ? new Date(body.checked_at) : new Date();
-  by("checked-at").textContent = at.toLocaleString("sv-SE", { timeZone: "Asia/Shanghai" });
+  by("checked").hidden = !body?.checked_at;
+  if (body?.checked_at) {
+    by("checked-at").textContent = new Date(body.checked_at).toLocaleString("sv-SE", { timeZone: "Asia/Shanghai" });
+  }
   by("checked-for").textContent = asked;
   result.hidden = false;
-  result.focus();
+  result.focus({ preventScroll: true });
+  result.scrollIntoView({ block: "nearest" });
+  // Of a verdict that is higher than the screen, the sign and the word come first.
+  if (result.getBoundingClientRect().top < 0) result.scrollIntoView({ block: "start" });
   if (answer.status === 401) useKey("");
 }
 
