@@ -111,7 +111,7 @@ function show(answer, asked) {
   by("verdict").textContent = word(kind);
   by("why").textContent = why;
   showFacts(body?.licence);
-  by("checked").hidden = !body?.checked_at;
+  result.querySelector(".checked").hidden = !body?.checked_at;
   if (body?.checked_at) {
     by("checked-at").textContent = new Date(body.checked_at).toLocaleString("sv-SE", { timeZone: "Asia/Shanghai" });
   }
