@@ -65,10 +65,10 @@ pub fn passages(events: &[Moment], now: Option<DateTime<Utc>>) -> Vec<Passage> {
     for (place, event) in events.iter().enumerate() {
         let end = events.get(place + 1).map(|next| (next.at, &next.stage)).or(now.map(|now| (now, &event.stage)));
         state = after(event).unwrap_or(state);
-        if event.kind == "attempt_failed" || event.kind == "stalled" || event.kind == "notification_failed" {
-            if let Some(last) = passages.last_mut() {
-                last.failures += 1;
-            }
+        if matches!(event.kind.as_str(), "attempt_failed" | "stalled" | "notification_failed")
+            && let Some(last) = passages.last_mut()
+        {
+            last.failures += 1;
         }
         let Some((until, stage)) = end else { break };
         // The stage of the time between two events is the one that the later one happened in.

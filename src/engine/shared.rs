@@ -176,7 +176,7 @@ impl Shared {
     /// When the record was tampered with or its key is missing.
     pub fn open_applicant(&self, id: ApplicationId, sealed: &SealedRecord) -> Result<Applicant, SealError> {
         let (table, column) = APPLICANTS;
-        self.secrets.sealer().open_record(table, column, &id.to_string(), &sealed.clone().into())
+        self.secrets.sealer().open_record(table, column, &id.to_string(), &sealed.clone())
     }
 
     /// Seals an applicant's record.
@@ -185,7 +185,7 @@ impl Shared {
     /// Practically never; see [`SealError`].
     pub fn seal_applicant(&self, id: ApplicationId, applicant: &Applicant) -> Result<SealedRecord, SealError> {
         let (table, column) = APPLICANTS;
-        self.secrets.sealer().seal_record(table, column, &id.to_string(), applicant).map(Into::into)
+        self.secrets.sealer().seal_record(table, column, &id.to_string(), applicant)
     }
 
     /// The widest concurrency and the longest time limit that any version in use gives a stage.

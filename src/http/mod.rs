@@ -21,8 +21,8 @@ pub mod session;
 pub mod state;
 mod strict;
 
-pub use router::router;
 pub use pages::sign_in::SignInLimit;
+pub use router::router;
 pub use session::SessionSettings;
 pub use state::{AppState, Settings};
 

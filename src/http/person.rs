@@ -19,9 +19,7 @@ impl Role {
             Self::Supervisor => &[Scope::Reviews, Scope::ReviewsSupervise, Scope::LicencesVerify],
             Self::Operator => &[Scope::OpsRead, Scope::OpsWrite, Scope::LicencesVerify],
             Self::Auditor => &[Scope::OpsRead, Scope::AuditRead],
-            Self::Admin => {
-                &[Scope::OpsRead, Scope::OpsWrite, Scope::AuditRead, Scope::LicencesVerify, Scope::Admin]
-            }
+            Self::Admin => &[Scope::OpsRead, Scope::OpsWrite, Scope::AuditRead, Scope::LicencesVerify, Scope::Admin],
         }
     }
 

@@ -173,7 +173,10 @@ async fn a_task_shows_masked_facts_and_every_look_is_recorded() {
     li.call(&format!("{}/reveal", path(&task)), &stolen).await.problem(409, "lease_lost");
     wang.get(&format!("/v1/photos/{}/image", task["photo_id"].as_str().unwrap())).await.expect(200);
     let retained = wang.get(&format!("{}/comparison", path(&task))).await.expect(200);
-    assert_eq!((retained.header("content-type"), retained.header("cache-control")), (Some("image/jpeg"), Some("no-store")));
+    assert_eq!(
+        (retained.header("content-type"), retained.header("cache-control")),
+        (Some("image/jpeg"), Some("no-store"))
+    );
     let events = site.api.events(&id).await;
     for kind in ["fact_revealed", "photo_viewed"] {
         let event = events.iter().find(|event| event["type"] == kind);

@@ -149,7 +149,10 @@ mod tests {
     fn some_are_refused_once() {
         let mut seen = Seen::default();
         let mut send = || {
-            (0..100).map(|n| seen.take(&format!("w{n}"), &body("a", "issued"))).filter(|s| s.is_server_error()).count()
+            (0..100)
+                .map(|n| seen.take(&format!("w{n}"), &body("a", "issued")))
+                .filter(StatusCode::is_server_error)
+                .count()
         };
         assert_eq!((send(), send()), (4, 0));
         assert_eq!((seen.verified, seen.repeated), (100, 4));

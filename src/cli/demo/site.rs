@@ -213,7 +213,7 @@ mod tests {
         let config = config(&scratch, "http://127.0.0.1:1").unwrap();
         assert!(config.webhooks.allow_private_callbacks);
         assert!(config.providers.missing().is_empty());
-        assert!(config.database.url.sqlite_path().is_some_and(|path| path.is_absolute()));
+        assert!(config.database.url.sqlite_path().is_some_and(std::path::Path::is_absolute));
     }
 
     #[test]

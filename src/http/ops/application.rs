@@ -75,7 +75,7 @@ pub(super) async fn find(
             Ok(html(&Found { page, asked: true, problem: String::new(), found }))
         }
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            let problem = show::refusal(&page, problem);
+            let problem = show::refusal(&page, &problem);
             let body = Found { page, asked: false, problem, found: Vec::new() };
             Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &body))
         }

@@ -131,7 +131,7 @@ pub(super) async fn pause(
         return Err(problem);
     }
     let queues = all(&state).await?.into_iter().map(|queue| Row::of(&page, queue)).collect();
-    let problem = show::refusal(&page, problem);
+    let problem = show::refusal(&page, &problem);
     let refused = Queues { page, queues, problem, of: Some(stage), reason: form.reason, until: form.until };
     Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &refused))
 }

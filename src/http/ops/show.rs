@@ -44,7 +44,7 @@ pub(super) fn length_or(page: &Page, seconds: Option<i64>) -> String {
 }
 
 /// What to tell a person of a refusal.
-pub(super) fn refusal(page: &Page, problem: Problem) -> String {
+pub(super) fn refusal(page: &Page, problem: &Problem) -> String {
     let code = problem.errors().first().map_or(problem.code(), |fault| fault.code);
     let text = page.t_of("ops.problem.", code);
     if text.starts_with("ops.problem.") { page.fill("ops.refused", &[&code]) } else { text }

@@ -188,7 +188,7 @@ pub(super) async fn act(
         Ok(()) => Ok(Redirect::to(&format!("/ops/applications/{id}")).into_response()),
         Err(problem) if matches!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) => {
             let status = problem.status();
-            let problem = show::refusal(&page, problem);
+            let problem = show::refusal(&page, &problem);
             Ok(html_with(status, &listed(&state, page, Filter::default(), problem).await?))
         }
         Err(problem) => Err(problem),

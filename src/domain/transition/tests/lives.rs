@@ -184,7 +184,12 @@ impl Life {
             Step::Claims { reviewer, supervisor } => {
                 let token_hash = format!("{}-{}", world.now, world.log.len());
                 let reviewer = format!("r-{reviewer}");
-                let done = self.review(ReviewAct::Claim { reviewer, supervisor, document: None, token_hash: token_hash.clone() })?;
+                let done = self.review(ReviewAct::Claim {
+                    reviewer,
+                    supervisor,
+                    document: None,
+                    token_hash: token_hash.clone(),
+                })?;
                 if done.is_ok() {
                     self.token = token_hash;
                 }

@@ -286,7 +286,12 @@ impl World {
     pub(super) fn take(&mut self, reviewer: &str) -> Result<String, Refusal> {
         self.tokens += 1;
         let token_hash = format!("t{}", self.tokens);
-        self.act(ReviewAct::Claim { reviewer: reviewer.to_owned(), supervisor: true, document: None, token_hash: token_hash.clone() })?;
+        self.act(ReviewAct::Claim {
+            reviewer: reviewer.to_owned(),
+            supervisor: true,
+            document: None,
+            token_hash: token_hash.clone(),
+        })?;
         Ok(token_hash)
     }
 

@@ -3,8 +3,8 @@
 pub mod batches;
 pub mod figures;
 pub mod find;
-pub mod licences;
 pub mod forecast;
+pub mod licences;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
