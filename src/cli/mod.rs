@@ -11,6 +11,7 @@ pub mod exit;
 pub mod key;
 pub mod migrate;
 pub mod output;
+mod prepare;
 mod presentation_load;
 pub mod secret;
 pub mod serve;

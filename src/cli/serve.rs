@@ -19,11 +19,11 @@ use crate::{
     },
     http::{self, AppState},
     licences::desk::Desk,
-    providers::{Providers, breaker::Breakers},
+    providers::Providers,
     stages, telemetry,
 };
 
-use super::wiring;
+use super::{prepare::Prepared, wiring};
 
 /// How long open requests may go on once the process is told to stop.
 const HTTP_GRACE: Duration = Duration::from_secs(5);
@@ -91,6 +91,8 @@ pub struct Server {
     pub licences: Desk,
     /// Where it answers HTTP, when it does.
     pub address: Option<std::net::SocketAddr>,
+    /// Of the role `scheduler`.
+    checkpoints: Option<Arc<Checkpoints>>,
     stop_http: CancellationToken,
     http: Option<tokio::task::JoinHandle<()>>,
 }
@@ -101,34 +103,44 @@ impl Server {
     /// # Errors
     /// Something that is needed cannot be opened; nothing is left running.
     pub async fn start(config: &Config, roles: &[Role], providers: Option<Providers>) -> anyhow::Result<Self> {
-        if providers.is_none() && roles.contains(&Role::Worker) {
-            wiring::require_providers(config)?;
-        }
+        let calls_providers = providers.is_none() && roles.contains(&Role::Worker);
+        let prepared = Prepared::of(config, roles, calls_providers)?;
         let secrets = wiring::secrets(config)?;
         let (store, hints) = wiring::store_and_hints(config).await?;
         let providers = match providers {
-            None if roles.contains(&Role::Worker) => Some(wiring::providers(config, &hints)?),
+            None if calls_providers => Some(wiring::providers(config, &store, &hints)?),
             other => other,
         };
         let registry = match &providers {
             Some(providers) => Arc::clone(&providers.registry),
-            None => wiring::registry(config, &hints)?,
+            None => wiring::registry(config, &store, &hints)?,
         };
-        let engine = wiring::engine(config, roles, store, secrets, hints).await?;
-        let photos = wiring::photo_vault(config, &engine)?;
+        let engine = wiring::engine(config, roles, store, secrets, hints, prepared.workflows).await?;
+        let photos = wiring::photo_vault(&engine, prepared.blobs.clone());
         let desk = wiring::desk(config, &engine, photos.clone(), registry);
         let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers, photos)));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
         }
-        if roles.contains(&Role::Scheduler) {
-            engine.sweep(scheduled(config, &engine)?);
+        let mut checkpoints = None;
+        if let Some(mailer) = prepared.mailer {
+            let taken = Arc::new(Checkpoints {
+                engine: engine.clone(),
+                period: config.audit.checkpoint_seconds.duration(),
+                folder: config.audit.checkpoint_folder.clone(),
+            });
+            engine.sweep(vec![taken.clone(), wiring::alerts(config, &engine, mailer)]);
+            engine.sweep(scheduled(&engine));
             engine.sweep(wiring::licence_sweep(config, &engine, desk.clone())?.into_iter().collect());
+            checkpoints = Some(taken);
         }
         let stop_http = CancellationToken::new();
         let (mut address, mut http) = (None, None);
-        if roles.contains(&Role::Api) {
+        if let Some((inspector, cards)) = prepared.studio {
+            let settings = settings(config)?;
+            let state =
+                AppState::new(engine.clone(), inspector, prepared.blobs, breakers, desk.clone(), cards, settings);
             // Where `/metrics` is answered.
             engine.sweep(vec![Arc::new(Gauges(engine.clone()))]);
             let bind = config.server.bind.to_string();
@@ -136,17 +148,13 @@ impl Server {
             let local = listener.local_addr()?;
             eprintln!("listening on http://{local}");
             address = Some(local);
-            http = Some(tokio::spawn(answer(
-                listener,
-                router(config, &engine, breakers, desk.clone())?,
-                stop_http.clone(),
-            )));
+            http = Some(tokio::spawn(answer(listener, http::router(state), stop_http.clone())));
         }
         tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
-        Ok(Self { engine, licences: desk, address, stop_http, http })
+        Ok(Self { engine, licences: desk, address, checkpoints, stop_http, http })
     }
 
-    /// Claims nothing new, lets what runs end, gives back the rest, stops answering.
+    /// Claims nothing new, lets what runs end, gives back the rest, stops answering; a scheduler takes a last checkpoint.
     pub async fn stop(mut self) {
         tracing::info!("stopping");
         self.stop_http.cancel();
@@ -157,13 +165,18 @@ impl Server {
             }
         };
         tokio::join!(drain, http);
+        if let Some(checkpoints) = &self.checkpoints
+            && let Err(error) = checkpoints.close().await
+        {
+            tracing::warn!(error = format!("{error:#}"), "the last events are in no checkpoint yet");
+        }
         tracing::info!("stopped");
     }
 }
 
-fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk) -> anyhow::Result<axum::Router> {
+fn settings(config: &Config) -> anyhow::Result<http::Settings> {
     let limits = &config.limits;
-    let settings = http::Settings {
+    Ok(http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
         claim_limit: u64::from(config.review.claim_limit),
         request_limit: wiring::rate(limits.requests_per_second, limits.requests_burst)?,
@@ -179,10 +192,7 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk)
             address_header: config.server.client_address_header.clone(),
         },
         ..http::Settings::default()
-    };
-    let (inspector, blobs) = (wiring::inspector(config)?, wiring::blobs(config)?);
-    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, wiring::cards(config)?, settings);
-    Ok(http::router(state))
+    })
 }
 
 async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
@@ -193,9 +203,9 @@ async fn answer(listener: TcpListener, router: axum::Router, stop: CancellationT
     }
 }
 
-/// Every reconciler of the scheduler role.
-fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Sweep>>> {
-    Ok(vec![
+/// The reconcilers of the scheduler role that need nothing but the engine.
+fn scheduled(engine: &Engine) -> Vec<Arc<dyn Sweep>> {
+    vec![
         Arc::new(Rescue(engine.clone())),
         Arc::new(Deadlines(engine.clone())),
         Arc::new(Reviews(engine.clone())),
@@ -204,13 +214,7 @@ fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Swe
         Arc::new(Retention(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),
-        Arc::new(Checkpoints {
-            engine: engine.clone(),
-            period: config.audit.checkpoint_seconds.duration(),
-            folder: config.audit.checkpoint_folder.clone(),
-        }),
-        wiring::alerts(config, engine)?,
-    ])
+    ]
 }
 
 /// SIGTERM or SIGINT.

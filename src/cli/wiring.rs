@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
-
 use crate::{
-    config::{Config, DatabaseKind, ProviderConfig, workflow_files},
+    config::{Config, DatabaseKind, ProviderConfig},
     domain::{
         calendar::{self, Calendar},
         stage::Stage,
@@ -26,18 +24,15 @@ use crate::{
         },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
-    licences::{
-        card::CardPress,
-        desk::{self, Desk},
-    },
-    photos::{Inspector, PhotoVault, Thresholds},
+    licences::desk::{self, Desk},
+    photos::PhotoVault,
     providers::{
         Absent, Providers, Registry,
+        alarm::{Alarm, DigestAlarm},
         blob::BlobStore,
         breaker::BreakerSettings,
         egress::WebhookClient,
         http::{self, Calls, Settings as ProviderSettings},
-        mail,
         operations_mail::OperationsMailer,
     },
     secrets::{KeyFileError, KeyMaterial},
@@ -49,10 +44,8 @@ use crate::{
     },
 };
 
-use super::{exit::Refused, serve::Role};
+use super::{exit::Refused, prepare, serve::Role};
 
-/// Photos inspected at once: each takes a core for a moment and a decoded picture's memory.
-const INSPECTIONS: usize = 2;
 /// Webhooks delivered at once.
 const WEBHOOK_TRIES: usize = 64;
 /// Commits side by side on PostgreSQL, where some write while others collect. SQLite has one writer.
@@ -123,13 +116,19 @@ pub async fn store_and_hints(config: &Config) -> anyhow::Result<(Arc<dyn Store>,
     Ok((Arc::new(store), hints))
 }
 
-/// The workflow files, and every released version that the database knows: applications in flight keep theirs.
+/// The workflow files, and every released version that the database knows.
 ///
 /// # Errors
 /// A file is wrong, or a released version was edited.
 pub async fn workflows(config: &Config, store: &dyn Store) -> anyhow::Result<WorkflowSet> {
-    config.workflow.require_folder().map_err(|problem| Refused(vec![problem]).lines())?;
-    let mut set = workflow_files::load(&config.workflow.folder).map_err(|problems| Refused(problems).lines())?;
+    released(prepare::workflows(config)?, store).await
+}
+
+/// Adds every released version that the database knows to those of the files: applications in flight keep theirs.
+///
+/// # Errors
+/// A released version was edited.
+async fn released(mut set: WorkflowSet, store: &dyn Store) -> anyhow::Result<WorkflowSet> {
     let released: Vec<PinnedWorkflow> = set.iter().map(|workflow| pinned(workflow)).collect();
     store.pin_workflows(&released).await?;
     for known in store.pinned_workflows().await? {
@@ -193,7 +192,7 @@ pub fn require_providers(config: &Config) -> Result<(), Refused<String>> {
 ///
 /// # Errors
 /// One has no address.
-pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Providers> {
+pub fn providers(config: &Config, store: &Arc<dyn Store>, hints: &SharedHints) -> anyhow::Result<Providers> {
     let settings = &config.providers;
     require_providers(config)?;
     let url = |provider: &ProviderConfig| provider.url.as_ref().map(|url| url.expose().clone());
@@ -214,21 +213,25 @@ pub fn providers(config: &Config, hints: &SharedHints) -> anyhow::Result<Provide
         sms_limit: rate(sms.rate_per_second, sms.rate_burst)?,
         push_limit: rate(push.rate_per_second, push.rate_burst)?,
     };
-    Ok(http::providers(&settings, hints)?)
+    Ok(http::providers(&settings, hints, &alarm(store))?)
 }
 
 /// The registry of a process that runs no stages. One that is not configured cannot be asked, and nothing is vouched for.
 ///
 /// # Errors
 /// The HTTP client cannot be made.
-pub fn registry(config: &Config, hints: &SharedHints) -> anyhow::Result<Arc<dyn Registry>> {
+pub fn registry(config: &Config, store: &Arc<dyn Store>, hints: &SharedHints) -> anyhow::Result<Arc<dyn Registry>> {
     let registry = &config.providers.registry;
     let Some(url) = &registry.url else {
         tracing::warn!("no registry is configured: this process cannot show or verify licences");
         return Ok(Arc::new(Absent));
     };
     let limit = rate(registry.rate_per_second, registry.rate_burst)?;
-    Ok(http::registry(url.expose().clone(), limit, &calls(config)?, hints)?)
+    Ok(http::registry(url.expose().clone(), limit, &calls(config)?, hints, alarm(store))?)
+}
+
+fn alarm(store: &Arc<dyn Store>) -> Arc<dyn Alarm> {
+    Arc::new(DigestAlarm(Arc::clone(store)))
 }
 
 fn calls(config: &Config) -> anyhow::Result<Calls> {
@@ -257,42 +260,6 @@ pub fn rate(per_second: f64, burst: u32) -> anyhow::Result<Option<RateLimit>> {
     Ok(Some(RateLimit::new(per_second, burst)?))
 }
 
-/// The photo files.
-///
-/// # Errors
-/// The folder cannot be made.
-pub fn blobs(config: &Config) -> anyhow::Result<BlobStore> {
-    BlobStore::open(&config.blob.url.url()?).context("the photo store cannot be opened")
-}
-
-/// What draws cards, with the configured font.
-///
-/// # Errors
-/// Its file is no font.
-pub fn cards(config: &Config) -> anyhow::Result<CardPress> {
-    CardPress::load(config.licence.font.as_deref()).map_err(|error| {
-        let error = anyhow::Error::from(error);
-        Refused(vec![format!("licence.font: {error:#}; name a font file, or none for the one that ships")]).into()
-    })
-}
-
-/// The photo inspector with the configured thresholds.
-///
-/// # Errors
-/// The thresholds file is wrong.
-pub fn inspector(config: &Config) -> anyhow::Result<Inspector> {
-    let thresholds: Thresholds = match &config.photos.thresholds {
-        None => Thresholds::default(),
-        Some(path) => {
-            let wrong = |reason: String| Refused(vec![format!("{}: {reason}", path.display())]);
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?
-        }
-    };
-    thresholds.validate().map_err(|error| Refused(vec![error.to_string()]))?;
-    Ok(Inspector::new(thresholds, INSPECTIONS)?)
-}
-
 /// The delivery of webhooks.
 ///
 /// # Errors
@@ -305,33 +272,25 @@ pub fn outbox(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>
     Ok(Arc::new(Outbox::new(engine.clone(), Arc::new(client), settings)))
 }
 
-/// The operators' digest, by SMTP, or into a folder of files when none is configured.
-///
-/// # Errors
-/// An address is wrong.
-pub fn alerts(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>> {
-    let mail = &config.mail;
-    let settings = match &mail.url {
-        Some(url) => mail::Settings::Smtp(url.expose().as_str().into()),
-        None => mail::Settings::Folder(mail.file_dir.clone()),
-    };
-    let mailer = OperationsMailer::new(mail::mailer(&settings)?, &mail.from, &mail.operations)?;
+/// The operators' digest.
+pub fn alerts(config: &Config, engine: &Engine, mailer: OperationsMailer) -> Arc<dyn Sweep> {
     let settings = alerts::Settings { calendar_warn_days: config.calendar.warn_days, ..alerts::Settings::default() };
-    Ok(Arc::new(Alerts::new(engine.clone(), Box::new(mailer), settings)))
+    Arc::new(Alerts::new(engine.clone(), Box::new(mailer), settings))
 }
 
-/// The engine of this process, its lease taken.
+/// The engine of this process, its lease taken; `workflows` are those of the files.
 ///
 /// # Errors
-/// The database does not answer, or a file is wrong.
+/// The database does not answer, or a released workflow was edited.
 pub async fn engine(
     config: &Config,
     roles: &[Role],
     store: Arc<dyn Store>,
     secrets: Arc<KeyMaterial>,
     hints: SharedHints,
+    workflows: WorkflowSet,
 ) -> anyhow::Result<Engine> {
-    let workflows = workflows(config, store.as_ref()).await?;
+    let workflows = released(workflows, store.as_ref()).await?;
     let calendar = calendar(config, store.as_ref()).await?;
     let clock = DbClock::start(store.as_ref()).await?;
     let places =
@@ -376,12 +335,9 @@ fn hostname() -> String {
 }
 
 /// The portraits of licences.
-///
-/// # Errors
-/// As [`blobs`].
-pub fn photo_vault(config: &Config, engine: &Engine) -> anyhow::Result<PhotoVault> {
+pub fn photo_vault(engine: &Engine, blobs: BlobStore) -> PhotoVault {
     let shared = &engine.shared;
-    Ok(PhotoVault::new(Arc::clone(&shared.store), Arc::clone(&shared.secrets), blobs(config)?))
+    PhotoVault::new(Arc::clone(&shared.store), Arc::clone(&shared.secrets), blobs)
 }
 
 /// What is asked about issued licences.

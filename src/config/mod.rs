@@ -91,6 +91,7 @@ impl Config {
         self.limits.check(&mut problems);
         self.audit.check(&mut problems);
         self.retention.check(&mut problems);
+        self.telemetry.check(&mut problems);
         problems.into_result()
     }
 

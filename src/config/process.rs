@@ -4,7 +4,7 @@ use super::{
     problem::Problems,
     values::{Bind, Seconds},
 };
-use crate::domain::stage::Stage;
+use crate::{domain::stage::Stage, telemetry};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -267,6 +267,14 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: crate::telemetry::DEFAULT_FILTER.to_owned(), json: false }
+        Self { log: telemetry::DEFAULT_FILTER.to_owned(), json: false }
+    }
+}
+
+impl TelemetryConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        if let Err(error) = telemetry::check(&self.log) {
+            problems.add("telemetry.log", error.to_string());
+        }
     }
 }

@@ -66,6 +66,8 @@ pub enum Cause {
         issued: String,
         /// Letters of the status now.
         status: String,
+        /// What the registry wrote, when nobody knows it ([`LicenceStatus::unknown`](super::licence_status::LicenceStatus::unknown)).
+        unknown: Option<String>,
         /// Whether class, validity or authority are other ones than at issue.
         reissue_needed: bool,
     },

@@ -122,12 +122,14 @@ pub struct Rejection {
     pub reasons: Vec<PhotoReason>,
     /// For the audit log, without personal data.
     pub detail: String,
+    /// The licence status that nobody knows, for operations ([`LicenceStatus::unknown`](super::licence_status::LicenceStatus::unknown)).
+    pub unknown_status: Option<String>,
 }
 
 impl Rejection {
     /// A refusal with the outcome's usual message.
     pub fn new(code: OutcomeCode, detail: impl Into<String>) -> Self {
-        Self { code, message_zh: None, reasons: Vec::new(), detail: detail.into() }
+        Self { code, message_zh: None, reasons: Vec::new(), detail: detail.into(), unknown_status: None }
     }
 }
 
@@ -145,7 +147,7 @@ pub enum Decision {
     Issue(Box<NewLicence>),
     /// A channel accepted the notification.
     Sent {
-        /// The provider's message id.
+        /// The provider's message id, or what stands for it where that cannot be kept.
         message_id: String,
     },
     /// A channel refused the notification for good.

@@ -182,18 +182,22 @@ impl StatusLetter {
 pub struct LicenceStatus {
     /// Never empty.
     letters: Vec<StatusLetter>,
-    unknown: bool,
+    unknown: Option<String>,
 }
+
+/// So much is kept of a status that nobody knows.
+const LONGEST_UNKNOWN: usize = 8;
 
 impl LicenceStatus {
     /// Reads the registry's string. There is no error: what cannot be read is a status that allows
-    /// nothing, see [`LicenceStatus::has_unknown`].
+    /// nothing, see [`LicenceStatus::unknown`].
     pub fn parse(text: &str) -> Self {
-        let mut status = Self { letters: Vec::new(), unknown: text.is_empty() };
+        let mut status = Self { letters: Vec::new(), unknown: None };
         for letter in text.chars() {
-            let known = StatusLetter::read(letter);
-            status.unknown |= known.is_none();
-            status.add(known.unwrap_or(StatusLetter::Other));
+            status.add(StatusLetter::read(letter).unwrap_or(StatusLetter::Other));
+        }
+        if text.is_empty() || text.chars().any(|letter| StatusLetter::read(letter).is_none()) {
+            status.unknown = Some(harmless(text));
         }
         if status.letters.is_empty() {
             status.add(StatusLetter::Other);
@@ -212,9 +216,10 @@ impl LicenceStatus {
         &self.letters
     }
 
-    /// Whether the registry wrote nothing or a letter outside the table: operations should know.
-    pub const fn has_unknown(&self) -> bool {
-        self.unknown
+    /// What the registry wrote, when that is nothing or has a letter outside the table: operations should know. Cut
+    /// short, and `?` for all but letters and digits, because nobody knows what else it may be.
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
     }
 
     /// Whether an electronic licence may be applied for: every letter allows it.
@@ -267,6 +272,12 @@ impl LicenceStatus {
             DisplayMode::Hidden => Some(format!("您的驾驶证已被{status}，驾驶证电子版不再显示。")),
         }
     }
+}
+
+fn harmless(text: &str) -> String {
+    let known = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '?' };
+    let cut = text.chars().nth(LONGEST_UNKNOWN).map(|_| '…');
+    text.chars().take(LONGEST_UNKNOWN).map(known).chain(cut).collect()
 }
 
 impl std::fmt::Display for LicenceStatus {

@@ -25,6 +25,7 @@ pub mod photo_reason;
 pub mod plan;
 pub mod presentation;
 pub mod provider_error;
+pub mod provider_text;
 pub mod retry;
 pub mod review;
 pub mod stage;

@@ -61,6 +61,31 @@ wire_enum! {
         CalendarMissing = "calendar_missing",
         /// A licence's card cannot be drawn.
         CardRefused = "card_refused",
+        /// The registry answered a licence status that nobody knows.
+        StatusUnknown = "status_unknown",
+        /// A provider refuses this installation: credentials, credit or configuration.
+        ProviderRefuses = "provider_refuses",
+    }
+}
+
+/// An alert, before it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAlert {
+    /// What about.
+    pub kind: AlertKind,
+    /// What the kind does not say. No personal data.
+    pub detail: Option<String>,
+}
+
+impl From<AlertKind> for NewAlert {
+    fn from(kind: AlertKind) -> Self {
+        Self { kind, detail: None }
+    }
+}
+
+impl PartialEq<AlertKind> for NewAlert {
+    fn eq(&self, kind: &AlertKind) -> bool {
+        *self == Self::from(*kind)
     }
 }
 
@@ -76,5 +101,5 @@ pub struct Plan {
     /// The licence to write.
     pub licence: Option<NewLicence>,
     /// For the operators' digest.
-    pub alerts: Vec<AlertKind>,
+    pub alerts: Vec<NewAlert>,
 }

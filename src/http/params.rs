@@ -6,6 +6,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -85,6 +86,25 @@ impl TryFrom<String> for Limit {
     }
 }
 
+/// A moment that a search begins or ends at, of the years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Moment(pub DateTime<Utc>);
+
+impl TryFrom<String> for Moment {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let at = text.parse::<DateTime<Utc>>().map_err(|_| "must be a time of RFC 3339, with its offset")?;
+        if has_four_digit_year(at) { Ok(Self(at)) } else { Err("must be of the years 1 to 9999") }
+    }
+}
+
+/// Whether RFC 3339 can write the moment: what lies beyond is nobody's date, and not every database keeps it.
+pub fn has_four_digit_year(at: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&at.year())
+}
+
 /// The page that a list call asks for.
 pub fn page(limit: Option<Limit>, cursor: Option<String>) -> Page {
     Page { limit: limit.unwrap_or_default().0, after: cursor }
@@ -113,8 +133,6 @@ impl<T> ListBody<T> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::domain::application::Status;
 
@@ -124,14 +142,14 @@ mod tests {
         limit: Option<Limit>,
         cursor: Option<String>,
         status: Option<Status>,
-        from: Option<DateTime<Utc>>,
+        from: Option<Moment>,
     }
 
     #[test]
     fn queries_are_read() {
         let query: Query = parse("limit=200&cursor=a%20b&status=issued&from=2026-11-20T10:00:00%2B08:00").unwrap();
         assert_eq!((query.limit, query.status), (Some(Limit(200)), Some(Status::Issued)));
-        assert_eq!(query.from.unwrap().to_rfc3339(), "2026-11-20T02:00:00+00:00");
+        assert_eq!(query.from.unwrap().0.to_rfc3339(), "2026-11-20T02:00:00+00:00");
         assert_eq!(page(query.limit, query.cursor).after.unwrap(), "a b");
         assert_eq!(page(parse::<Query>("").unwrap().limit, None).limit, 50);
     }
@@ -148,6 +166,9 @@ mod tests {
             ("status=", "/status"),
             ("from=x", "/from"),
             ("from=2026-11-20T10:00:00", "/from"),
+            ("from=-262143-01-01T00:00:00Z", "/from"),
+            ("from=0000-12-31T23:59:59Z", "/from"),
+            ("from=%2B10000-01-01T00:00:00Z", "/from"),
             ("cursor=%00", "/cursor"),
             ("cursor=a&cursor=b", "/cursor"),
             ("other=1", "/other"),

@@ -176,10 +176,11 @@ impl Desk {
         if known == status && watch.is_some_and(|watch| watch.reissue_needed) == reissue_needed {
             return;
         }
-        if seen.licence.as_ref().is_some_and(|(status, _)| status.has_unknown()) {
-            tracing::warn!(application.id = %application.id, "the registry answered an unknown licence status");
+        let unknown = seen.licence.as_ref().and_then(|(status, _)| status.unknown()).map(str::to_owned);
+        if let Some(letters) = &unknown {
+            tracing::warn!(application.id = %application.id, letters, "the registry answered an unknown licence status");
         }
-        let cause = Cause::RegistrySaw { issued, status, reissue_needed };
+        let cause = Cause::RegistrySaw { issued, status, unknown, reissue_needed };
         match self.0.engine.committer.apply(application.id, cause, None).await {
             Ok(_) => metrics::counter!(LICENCE_CHANGES).increment(1),
             Err(ApplyError::Refused(_)) => {}

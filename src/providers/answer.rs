@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::wire::wire_enum;
+use crate::domain::{provider_text, wire::wire_enum};
 
 /// What the registry knows about the holder of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ wire_enum! {
 pub struct FaceAnswer {
     /// How it stands.
     pub state: FaceState,
-    /// The provider's finer code, such as `204`; may be empty.
+    /// The provider's finer code, such as `204`; empty when there is none that can be kept.
     pub sub_code: String,
     /// Similarity, where the provider tells it.
     pub score: Option<f64>,
@@ -154,6 +154,7 @@ impl From<RawFaceAnswer> for FaceAnswer {
             Some(serde_json::Value::Number(number)) => number.to_string(),
             _ => String::new(),
         };
+        let sub_code = provider_text::code(&sub_code).unwrap_or_default().to_owned();
         Self { state: raw.state.parse().unwrap_or(FaceState::Manual), sub_code, score: raw.score }
     }
 }

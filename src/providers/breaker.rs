@@ -97,6 +97,8 @@ struct Open {
     until: Instant,
     length: Duration,
     probing: bool,
+    /// Whether operations were told that it is open because the provider refuses us.
+    told: bool,
 }
 
 impl Breaker {
@@ -133,6 +135,18 @@ impl Breaker {
         }
     }
 
+    /// Whether a refusal is news to operations: true once for each opening, until [`Breaker::not_told`].
+    pub fn tell(&self) -> bool {
+        self.lock().open.as_mut().is_some_and(|open| !std::mem::replace(&mut open.told, true))
+    }
+
+    /// Operations could not be told: the next refusal is news again.
+    pub fn not_told(&self) {
+        if let Some(open) = &mut self.lock().open {
+            open.told = false;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +160,7 @@ impl Breaker {
         match inner.open {
             Some(open) if failed => {
                 let length = (open.length * 2).min(self.settings.max_open_for);
-                inner.open(length, open.since, now);
+                inner.open(Open { until: now + length, length, probing: false, ..open });
             }
             Some(_) => inner.close(),
             None => {
@@ -154,7 +168,8 @@ impl Breaker {
                 let tripped = inner.calls.len() >= self.settings.min_calls.max(1)
                     && inner.failed as f64 >= self.settings.failure_ratio * inner.calls.len() as f64;
                 if verdict == Verdict::Alarm || (failed && tripped) {
-                    inner.open(self.settings.open_for, wall, now);
+                    let length = self.settings.open_for;
+                    inner.open(Open { since: wall, until: now + length, length, probing: false, told: false });
                 }
             }
         }
@@ -174,9 +189,9 @@ impl Inner {
         }
     }
 
-    fn open(&mut self, length: Duration, since: DateTime<Utc>, now: Instant) {
+    fn open(&mut self, open: Open) {
         self.forget();
-        self.open = Some(Open { since, until: now + length, length, probing: false });
+        self.open = Some(open);
     }
 
     fn close(&mut self) {

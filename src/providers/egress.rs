@@ -177,7 +177,7 @@ impl WebhookSender for WebhookClient {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let mut response = request.send().await.map_err(|error| SendError::Failed(reason(&error).to_owned()))?;
+        let mut response = request.send().await.map_err(|error| failure(&error))?;
         let reply =
             Reply { status: response.status().as_u16(), retry_after: retry_after(response.headers(), Utc::now()) };
         // The status is the answer. The body is read only so that the connection can be used again.
@@ -193,21 +193,22 @@ impl WebhookSender for WebhookClient {
 }
 
 /// What went wrong, without the URL: its path or query may be a secret of its owner.
-fn reason(error: &reqwest::Error) -> &'static str {
+fn failure(error: &reqwest::Error) -> SendError {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if cause.is::<CallbackNotAllowed>() {
-            return "the callback address leads to no public place";
+            return SendError::NotAllowed("the callback address leads to no public place".to_owned());
         }
         source = cause.source();
     }
-    if error.is_timeout() {
+    let text = if error.is_timeout() {
         "no answer within the time limit"
     } else if error.is_connect() {
         "cannot be reached"
     } else {
         "the connection was closed without an answer"
-    }
+    };
+    SendError::Failed(text.to_owned())
 }
 
 /// `Retry-After` in seconds or as a date.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::Utc;
 
+use super::alarm::Alarm;
 use super::answer::{FaceAnswer, RegistryAnswer, SmsReport};
-use super::breaker::{Breakers, Verdict};
+use super::breaker::{Breaker, Breakers, Verdict};
 use super::ports::{CallError, DocumentRef, Face, FaceQuery, Push, PushNotification, Registry, Sms, SmsMessage};
 use crate::domain::application::WaitReason;
 use crate::domain::provider_error::{ErrorClass, Provider};
@@ -28,18 +29,21 @@ pub struct Guarded<P: ?Sized> {
     breakers: Arc<Breakers>,
     limit: Option<RateLimit>,
     hints: SharedHints,
+    alarm: Arc<dyn Alarm>,
 }
 
 impl<P: ?Sized> Guarded<P> {
-    /// Guards `port`; without a limit only the breaker holds calls back.
+    /// Guards `port`; without a limit only the breaker holds calls back. `alarm` hears once for each opening of the breaker
+    /// that the provider refuses us.
     pub fn new(
         port: Arc<P>,
         provider: Provider,
         breakers: Arc<Breakers>,
         limit: Option<RateLimit>,
         hints: SharedHints,
+        alarm: Arc<dyn Alarm>,
     ) -> Self {
-        Self { port, provider, breakers, limit, hints }
+        Self { port, provider, breakers, limit, hints, alarm }
     }
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
@@ -63,7 +67,24 @@ impl<P: ?Sized> Guarded<P> {
         if let Some(verdict) = verdict {
             pass.end(verdict, Instant::now(), Utc::now());
         }
+        if let (Some(Verdict::Alarm), Err(CallError::Failed(error))) = (verdict, &result)
+            && breaker.tell()
+        {
+            self.tell(breaker, &error.code).await;
+        }
         result
+    }
+
+    async fn tell(&self, breaker: &Breaker, code: &str) {
+        tracing::error!(
+            provider.name = %self.provider,
+            error.code = code,
+            "a provider refuses this installation: check credentials, credit and configuration"
+        );
+        if let Err(error) = self.alarm.provider_refuses(self.provider, code).await {
+            breaker.not_told();
+            tracing::warn!(error = &error as &dyn std::error::Error, "the alert of a refusal was not stored");
+        }
     }
 
     fn note<T>(&self, result: &Result<T, CallError>, started: Instant) {

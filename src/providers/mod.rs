@@ -4,6 +4,7 @@
 //! an HTTP client under a guard (circuit breaker and rate limit), or, for measurements, [`noop`].
 
 mod absent;
+pub mod alarm;
 mod answer;
 pub mod blob;
 pub mod breaker;

@@ -8,6 +8,11 @@ use crate::engine::sweep::alerts::OperationsMail;
 /// Sends to the configured addresses.
 pub struct OperationsMailer {
     mailer: Box<dyn Mailer>,
+    addresses: Addresses,
+}
+
+/// Who writes, and to whom.
+pub struct Addresses {
     from: Mailbox,
     to: Vec<Mailbox>,
 }
@@ -17,22 +22,28 @@ pub struct OperationsMailer {
 #[error("not a mail address: `{0}`")]
 pub struct InvalidAddress(String);
 
-impl OperationsMailer {
-    /// Sends from `from` to all of `to`, who see each other. Addresses may carry a name: `Operations <ops@example.org>`.
+impl Addresses {
+    /// Reads addresses, which may carry a name: `Operations <ops@example.org>`.
     ///
     /// # Errors
     /// [`InvalidAddress`].
-    pub fn new(mailer: Box<dyn Mailer>, from: &str, to: &[String]) -> Result<Self, InvalidAddress> {
+    pub fn parse(from: &str, to: &[String]) -> Result<Self, InvalidAddress> {
         let address = |text: &str| text.parse::<Mailbox>().map_err(|_| InvalidAddress(text.to_owned()));
-        let to = to.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
-        Ok(Self { mailer, from: address(from)?, to })
+        Ok(Self { from: address(from)?, to: to.iter().map(|text| address(text)).collect::<Result<_, _>>()? })
+    }
+}
+
+impl OperationsMailer {
+    /// Sends to all readers, who see each other.
+    pub fn new(mailer: Box<dyn Mailer>, addresses: Addresses) -> Self {
+        Self { mailer, addresses }
     }
 }
 
 #[async_trait]
 impl OperationsMail for OperationsMailer {
     async fn send(&self, subject: &str, body: &str) -> anyhow::Result<()> {
-        Ok(self.mailer.send(subject, body, &self.to, &self.from).await?)
+        Ok(self.mailer.send(subject, body, &self.addresses.to, &self.addresses.from).await?)
     }
 }
 
@@ -45,11 +56,11 @@ mod tests {
     async fn a_mail_reaches_its_folder() {
         let folder = std::env::temp_dir().join(format!("greenlane-operations-{}", uuid::Uuid::new_v4()));
         let mailer = || mail::mailer(&Settings::Folder(folder.clone())).unwrap();
-        let to = ["Operations <ops@example.org>".to_owned()];
-        OperationsMailer::new(mailer(), "greenlane@localhost", &to).unwrap().send("告警", "正文").await.unwrap();
+        let addresses = Addresses::parse("greenlane@localhost", &["Operations <ops@example.org>".to_owned()]).unwrap();
+        OperationsMailer::new(mailer(), addresses).send("告警", "正文").await.unwrap();
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
         for (from, to) in [("nobody", "ops@example.org"), ("greenlane@localhost", "nobody")] {
-            assert!(OperationsMailer::new(mailer(), from, &[to.to_owned()]).is_err(), "{from} {to}");
+            assert!(Addresses::parse(from, &[to.to_owned()]).is_err(), "{from} {to}");
         }
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -10,6 +10,7 @@ use crate::{
         decision::{Decision, Failure},
         job::Purpose,
         message::{NoticeTemplate, REAPPLY_NEEDED_ZH, REAPPLY_TITLE_ZH, app_body, app_title, sms_text, template},
+        provider_text,
         stage::Stage,
         transition::SENT_AGAIN,
     },
@@ -45,7 +46,7 @@ impl StageRunner for Notification {
             None => return Decision::Undeliverable(Failure::new("channel_missing", "the job names no channel")),
         };
         match sent {
-            Ok(message_id) => Decision::Sent { message_id },
+            Ok(message_id) => Decision::Sent { message_id: self.kept(message_id) },
             Err(NotSent::Refused(failure)) => Decision::Undeliverable(failure),
             Err(NotSent::Call(error)) => unanswered(error, |error| Decision::Undeliverable(failure(error))),
         }
@@ -92,7 +93,19 @@ impl From<CallError> for NotSent {
     }
 }
 
+/// The name of the blind index that stands for a message id.
+const MESSAGE_INDEX: &str = "message id";
+
 impl Notification {
+    /// A message id as the audit log may have it. What could be somebody's name or number is recognised by its blind index.
+    fn kept(&self, message_id: String) -> String {
+        match provider_text::reference(&message_id) {
+            Some(_) => message_id,
+            None if message_id.is_empty() => message_id,
+            None => self.0.secrets.blind_index_hex(MESSAGE_INDEX, &message_id),
+        }
+    }
+
     /// A gateway sends what it is given, as often as it is given: whenever an earlier run may have reached it, it is
     /// asked first (invariant 7).
     async fn sms(&self, run: &Run, news: &News, reference: &str) -> Result<String, NotSent> {

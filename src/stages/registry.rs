@@ -49,13 +49,14 @@ pub(super) async fn eligible_licence(tools: &Tools, run: &Run) -> Result<Licence
         return reject(OutcomeCode::IdentityMismatch, "the file number is another one");
     }
     let status = LicenceStatus::parse(&licence.status);
-    if status.has_unknown() {
-        tracing::warn!(application.id = %run.application().id, "the registry answered an unknown licence status");
+    if let Some(letters) = status.unknown() {
+        tracing::warn!(application.id = %run.application().id, letters, "the registry answered an unknown licence status");
     }
     if !status.may_apply() {
         let letter = status.deciding_letter();
         return Err(Decision::Reject(Rejection {
             message_zh: status.apply_message_zh(),
+            unknown_status: status.unknown().map(str::to_owned),
             ..Rejection::new(
                 OutcomeCode::StatusNotEligible,
                 format!("licence status `{letter}` ({})", letter.name_en()),

@@ -3,6 +3,7 @@
 //! Both databases behave the same; the conformance suite in `tests/it` runs every case on both.
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
+mod ceiling;
 mod error;
 pub mod insight;
 pub mod licences;
@@ -30,9 +31,9 @@ use insight::Insight;
 use notes::Notes;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
-    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
-    PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
-    StoredEvent, Want, WebhookRecord, WebhookResult, Write,
+    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
+    PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar,
+    StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };
 use users::{Sessions, Users};
 
@@ -179,6 +180,8 @@ pub trait Operations: Send + Sync {
     async fn status_counts(&self) -> Result<Vec<StatusCount>>;
     /// Reviews, promises, outbox.
     async fn backlog(&self) -> Result<Backlog>;
+    /// Raises an alert that is about no application.
+    async fn raise_alert(&self, alert: &NewAlert) -> Result<()>;
     /// Alerts that were not mailed, oldest first.
     async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>>;
     /// Marks alerts as mailed.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Result, StoreError,
     types::{
-        Admission, Admitted, AlertKind, ApplicationColumns, Listed, NewWebhook, Page, Snapshot, StoredEvent, Write,
+        Admission, Admitted, ApplicationColumns, Listed, NewAlert, NewWebhook, Page, Snapshot, StoredEvent, Write,
     },
 };
 use crate::domain::{
@@ -46,7 +46,7 @@ pub struct Rows<'a> {
     /// Notes to append.
     pub notes: Vec<NoteRow<'a>>,
     /// Alerts to append.
-    pub alerts: Vec<AlertRow>,
+    pub alerts: Vec<AlertRow<'a>>,
     /// Changes of the counters by status and stage, without zeros.
     pub counters: BTreeMap<CounterKey, i64>,
 }
@@ -89,11 +89,11 @@ pub struct NoteRow<'a> {
 
 /// Something for the operators' digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlertRow {
+pub struct AlertRow<'a> {
     /// Which application.
     pub application_id: ApplicationId,
     /// What about.
-    pub kind: AlertKind,
+    pub alert: &'a NewAlert,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -140,11 +140,7 @@ impl<'a> Rows<'a> {
         self.events.extend(&write.events);
         self.webhooks.extend(&write.webhooks);
         self.licences.extend(write.licence.iter().map(|licence| LicenceRow { application, licence, at }));
-        self.alerts.extend(write.alerts.iter().map(|kind| AlertRow {
-            application_id: application.id,
-            kind: *kind,
-            at,
-        }));
+        self.alerts.extend(write.alerts.iter().map(|alert| AlertRow { application_id: application.id, alert, at }));
         self.notes.extend(write.note.iter().map(|note| NoteRow {
             application_id: application.id,
             review_id: write.after.review.as_ref().or(write.before.review.as_ref()).map(|review| review.id),

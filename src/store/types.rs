@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use crate::domain::plan::{AlertKind, Snapshot};
+pub use super::ceiling::{CEILING_STEPS, Ceiling};
+pub use crate::domain::plan::{AlertKind, NewAlert, Snapshot};
 use crate::domain::{
     application::{Application, Deadline, Kind, PhotoSource, Status},
     decision::{LicenceFacts, NewLicence, SealedRecord},
@@ -84,7 +85,7 @@ pub struct Write {
     /// A reviewer's note for colleagues, encrypted.
     pub note: Option<SealedRecord>,
     /// For the operators' digest.
-    pub alerts: Vec<AlertKind>,
+    pub alerts: Vec<NewAlert>,
 }
 
 /// Makes plans inside the store's transaction.
@@ -154,6 +155,8 @@ pub struct ApplicationFilter {
     pub status: Option<Status>,
     /// At this stage.
     pub stage: Option<Stage>,
+    /// Only those that are done: past every stage.
+    pub done: bool,
     /// Of this kind.
     pub kind: Option<Kind>,
     /// With the upstream system's reference.
@@ -369,6 +372,8 @@ pub struct Backlog {
     pub claimed: u64,
     /// Due time of the most urgent one.
     pub next_due: Option<DateTime<Utc>>,
+    /// The earliest due time of all open promises, whatever their applications wait for.
+    pub next_promise: Option<DateTime<Utc>>,
     /// Open promises that were warned of.
     pub at_risk: u64,
     /// Open promises whose due time passed.
@@ -397,8 +402,10 @@ pub struct Alert {
     pub id: i64,
     /// Wire name of the kind.
     pub kind: String,
-    /// Which application.
-    pub application_id: ApplicationId,
+    /// Which application; none when it is about none.
+    pub application_id: Option<ApplicationId>,
+    /// What the kind does not say.
+    pub detail: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -576,21 +583,3 @@ impl ApplicationColumns {
         }
     }
 }
-
-/// What the benchmark's ceiling writes: the minimal rows of applications, in tables of their own, by the simplest program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ceiling {
-    /// How many applications.
-    pub applications: usize,
-    /// Applications per transaction.
-    pub batch: usize,
-    /// Transactions side by side.
-    pub writers: usize,
-    /// Size of a state row's text.
-    pub state_bytes: usize,
-    /// Size of an event row's text.
-    pub event_bytes: usize,
-}
-
-/// Changes of state per application in the ceiling, each with an event.
-pub const CEILING_STEPS: usize = 5;

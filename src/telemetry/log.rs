@@ -25,8 +25,7 @@ pub struct InvalidFilter {
 /// # Errors
 /// A filter that cannot be read.
 pub fn init(filter: &str, json: bool) -> Result<(), InvalidFilter> {
-    let invalid = |_| InvalidFilter { filter: filter.to_owned() };
-    let filter = EnvFilter::builder().parse(filter).map_err(invalid)?;
+    let filter = read(filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = if json {
         lines.json().flatten_event(true).with_span_list(false).boxed()
@@ -37,6 +36,18 @@ pub fn init(filter: &str, json: bool) -> Result<(), InvalidFilter> {
         panic::set_hook(Box::new(log_panic));
     }
     Ok(())
+}
+
+/// Whether a filter can be read.
+///
+/// # Errors
+/// It cannot.
+pub fn check(filter: &str) -> Result<(), InvalidFilter> {
+    read(filter).map(drop)
+}
+
+fn read(filter: &str) -> Result<EnvFilter, InvalidFilter> {
+    EnvFilter::builder().parse(filter).map_err(|_| InvalidFilter { filter: filter.to_owned() })
 }
 
 /// Logs where a panic happened. Only a literal message is shown: a formatted one can quote what the

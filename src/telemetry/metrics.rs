@@ -64,7 +64,7 @@ metrics! {
     ATTEMPTS = "greenlane_attempts_total", Kind::Counter, ["stage", "result"],
         "Runs of a stage by what they decided: advance, wait, await, retry, reject, stall, interrupted.";
     DEADLINE_SLACK = "greenlane_deadline_slack_seconds", Kind::Gauge, [],
-        "Time left of the open application that is due first; below zero once it is late.";
+        "Time left of the open promise that is due first; below zero once it is late, not a number when none is open.";
     DEADLINES_OPEN = "greenlane_deadlines", Kind::Gauge, ["state"],
         "Open promises in danger: at_risk (warned of) or breached (past their due time).";
     REVIEW_BACKLOG = "greenlane_review_backlog", Kind::Gauge, ["state"],
@@ -76,7 +76,7 @@ metrics! {
     CALENDAR_DAYS = "greenlane_calendar_days_left", Kind::Gauge, [],
         "Days until the working-day calendar has no data.";
     OUTBOX_LAG = "greenlane_outbox_oldest_due_seconds", Kind::Gauge, [],
-        "How long the oldest due webhook has been due.";
+        "How long the webhook that is due first has been due and not been tried.";
     WEBHOOK_TRIES = "greenlane_webhook_tries_total", Kind::Counter, ["result"],
         "Tries to deliver a webhook: delivered, retried or dead.";
     LICENCE_CHECKS = "greenlane_licence_checks_total", Kind::Counter, ["result"],

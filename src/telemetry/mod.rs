@@ -7,4 +7,4 @@ pub mod fields;
 mod log;
 pub mod metrics;
 
-pub use log::{DEFAULT_FILTER, InvalidFilter, init};
+pub use log::{DEFAULT_FILTER, InvalidFilter, check, init};

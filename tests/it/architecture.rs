@@ -1,6 +1,6 @@
 //! Who may use whom, where SQL may stand, and how long a file may be: read from the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The layers of `src`, upper ones first. A module may use what stands in a lower layer, its own
@@ -39,11 +39,10 @@ fn modules_use_only_what_is_below_them() {
         let Some(from) = module_of(&path) else {
             continue;
         };
-        for (number, line) in shipped_lines(&text) {
-            for to in uses(line) {
-                if !may_use(&from, &to) {
-                    wrong.push(format!("{}:{number}: `{from}` must not use `{to}`", path.display()));
-                }
+        let code: Vec<&str> = shipped_lines(&text).map(|(_, line)| line).collect();
+        for to in uses(&module_path(&path), &code.join("\n")) {
+            if !may_use(&from, &to) {
+                wrong.push(format!("{}: `{from}` must not use `{to}`", path.display()));
             }
         }
     }
@@ -130,9 +129,25 @@ fn the_rules_themselves_can_fail() {
     assert!(!may_use("domain", "store") && !may_use("store", "engine") && !may_use("engine", "http"));
     assert!(may_use("config", "telemetry") && !may_use("telemetry", "config"));
     assert!(!may_use("config", "store") && !may_use("photos", "http"));
-    assert_eq!(uses("use crate::{store::Store, domain::stage};"), ["store", "domain"]);
-    assert_eq!(uses("    let x = crate::engine::run();"), ["engine"]);
-    assert!(uses("// crate::engine is above").is_empty());
+}
+
+#[test]
+fn every_way_to_name_a_module_is_seen() {
+    let seen =
+        |code: &str| uses(&["engine", "sweep", "alerts"].map(str::to_owned), code).into_iter().collect::<Vec<_>>();
+    assert_eq!(seen("use crate::{store::Store, domain::stage};"), ["domain", "store"]);
+    assert_eq!(
+        seen("use crate::{\n    domain::{\n        ids::A, // of\n        plan::{B, C},\n    },\n    http,\n};"),
+        ["domain", "http"]
+    );
+    assert_eq!(seen("use {crate::cli, super::super::super::{store::types, hints as h}};"), ["cli", "hints", "store"]);
+    assert_eq!(
+        seen("pub(super) use super::{Sweep, super::commit};\nuse self::digest::Mail;\nuse std::fmt;"),
+        ["engine"]
+    );
+    assert_eq!(seen("    let x = crate::engine::run(crate::licences::card);"), ["engine", "licences"]);
+    assert_eq!(seen("    super::super::super::photos::look();"), ["photos"]);
+    assert_eq!(seen("// crate::engine is above\n/// [`crate::cli`]\nmod tests { }\ncrate::wire_enum! {}"), [""; 0]);
 }
 
 fn may_use(from: &str, to: &str) -> bool {
@@ -152,27 +167,66 @@ fn may_use(from: &str, to: &str) -> bool {
     }
 }
 
-/// The top modules that a line names by `crate::`.
-fn uses(line: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let code = line.split("//").next().unwrap_or_default();
-    for (at, _) in code.match_indices("crate::") {
-        if code[..at].ends_with('$') {
-            continue;
-        }
-        let rest = &code[at + "crate::".len()..];
-        let names: Vec<&str> = match rest.strip_prefix('{') {
-            Some(group) => group.split([',', '}']).collect(),
-            None => vec![rest],
-        };
-        for name in names {
-            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-            if !name.is_empty() && !matches!(name.as_str(), "self" | "wire_enum") {
-                found.push(name);
+/// The top modules that code in the module `of` names: in `use` statements, however they are grouped, and by paths.
+fn uses(of: &[String], code: &str) -> BTreeSet<String> {
+    let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let code = lines.collect::<Vec<_>>().join(" ");
+    let mut paths = Vec::new();
+    let mut rest = code.as_str();
+    while let Some(at) = ["use ", "crate::", "super::"].iter().filter_map(|start| rest.find(start)).min() {
+        let (before, found) = rest.split_at(at);
+        let statement = before.trim_end().trim_end_matches("pub").trim_end();
+        let end = match found.strip_prefix("use ") {
+            Some(tree) if statement.is_empty() || statement.ends_with([';', '{', '}', ')', ']']) => {
+                let tree = &tree[..tree.find(';').unwrap_or(tree.len())];
+                paths.extend(leaves(tree));
+                "use ".len() + tree.len()
             }
+            Some(_) => "use ".len(),
+            None => {
+                let end = found.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(found.len());
+                let begins = !before.ends_with(|last: char| last.is_alphanumeric() || "_:$".contains(last));
+                paths.extend(begins.then(|| found[..end].to_owned()));
+                end
+            }
+        };
+        rest = &found[end..];
+    }
+    paths.iter().filter_map(|path| top_module(of, path)).collect()
+}
+
+/// The paths of a use tree: `a::{b, c::d}` has `a::b` and `a::c::d`.
+fn leaves(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((start, group)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let group = group.trim_end().strip_suffix('}').unwrap_or(group);
+    let mut depth = 0;
+    let branches = group.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth == 0 && c == ','
+    });
+    branches.flat_map(leaves).map(|leaf| format!("{}{leaf}", start.trim())).collect()
+}
+
+/// The top module that a path leads to from the module `of`; none when it leads out of the crate or to its root.
+fn top_module(of: &[String], path: &str) -> Option<String> {
+    let mut names = path.split("::").map(str::trim).peekable();
+    let mut place: &[String] = match names.peek() {
+        Some(&"crate") => &[],
+        Some(&("super" | "self")) => of,
+        _ => return None,
+    };
+    while let Some(up) = names.next_if(|name| matches!(*name, "crate" | "super" | "self")) {
+        if up == "super" {
+            place = &place[..place.len().saturating_sub(1)];
         }
     }
-    found
+    let name = place.first().map_or_else(|| names.next().unwrap_or_default(), String::as_str);
+    let name = name.split(' ').next().unwrap_or_default();
+    let is_module = name.starts_with(|first: char| first.is_ascii_lowercase()) && name != "wire_enum";
+    is_module.then(|| name.to_owned())
 }
 
 /// The lines before the unit tests of a file, numbered from 1; tests may reach wherever they need.
@@ -183,12 +237,16 @@ fn shipped_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
 }
 
+/// The path of the module that a file holds, from the top.
+fn module_path(path: &Path) -> Vec<String> {
+    let inside = path.strip_prefix(source_folder()).unwrap().with_extension("");
+    let names = inside.iter().map(|name| name.to_str().unwrap().to_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
 /// The top module under `src` that a file belongs to; none for `main.rs` and `lib.rs`.
 fn module_of(path: &Path) -> Option<String> {
-    let inside = path.strip_prefix(source_folder()).ok()?;
-    let first = inside.components().next()?.as_os_str().to_str()?;
-    let module = first.strip_suffix(".rs").unwrap_or(first);
-    (!matches!(module, "main" | "lib")).then(|| module.to_owned())
+    module_path(path).into_iter().next().filter(|module| !matches!(module.as_str(), "main" | "lib"))
 }
 
 fn source_folder() -> PathBuf {

@@ -44,7 +44,30 @@ on_both_databases! {
         assert!(!of_kind.is_empty() && of_kind.iter().all(|event| event["type"] == kind), "{of_kind:#?}");
         assert!(site.api.get("/v1/audit?to=2001-01-01T00:00:00Z").await.expect(200).items().is_empty());
         assert!(site.api.get("/v1/audit?from=2999-01-01T00:00:00Z").await.expect(200).items().is_empty());
+        for year in ["-262143", "0000", "%2B10000"] {
+            for bound in ["from", "to"] {
+                let answer = site.api.get(&format!("/v1/audit?{bound}={year}-01-01T00:00:00Z")).await.expect(422);
+                answer.field_error(&format!("/{bound}"));
+            }
+        }
+        for year in ["0001", "9999"] {
+            for bound in ["from", "to"] {
+                site.api.get(&format!("/v1/audit?{bound}={year}-01-01T00:00:00Z")).await.expect(200);
+            }
+        }
     }
+}
+
+#[tokio::test]
+async fn a_scheduler_that_stops_in_order_leaves_nothing_unwitnessed() {
+    let mut site = Site::on(Database::sqlite()).setting("audit.checkpoint_seconds", 3600).start().await;
+    let id = site.api.admit(&sample(0)).await;
+    site.api.wait_until_done(&id, "issued").await;
+    site.server.terminate().await;
+    let (mut connection, table) = chain_table(&site).await;
+    run(&mut connection, &format!("DELETE FROM {table}")).await;
+    let broken = site.greenlane(&["audit", "verify"]).await.expect(1);
+    assert!(broken.stdout.contains(&id) || broken.stderr.contains(&id), "{broken:?}");
 }
 
 /// The table of the database that holds a hash chain, with a connection that may do anything to it.

@@ -30,7 +30,7 @@ pub async fn everything_or_nothing(site: Site) {
         .try_change(&[id], |write| {
             write.after.application.status = Status::Stalled;
             write.after.jobs.clear();
-            write.alerts.push(AlertKind::Stalled);
+            write.alerts.push(AlertKind::Stalled.into());
             make::append(write, "stalled", now);
             write.events[0].seq = 1; // taken
         })
@@ -44,7 +44,7 @@ pub async fn everything_or_nothing(site: Site) {
     site.change(&[id], |write| {
         write.after.application.status = Status::Stalled;
         write.after.jobs.clear();
-        write.alerts.push(AlertKind::Stalled);
+        write.alerts.push(AlertKind::Stalled.into());
         make::append(write, "stalled", now);
     })
     .await;
@@ -53,7 +53,7 @@ pub async fn everything_or_nothing(site: Site) {
     assert_eq!(after.jobs, []);
     assert_eq!(site.events(id).await.unwrap().len(), 2);
     let alerts = site.unmailed_alerts(10).await.unwrap();
-    assert_eq!((alerts[0].kind.as_str(), alerts[0].application_id, alerts[0].at), ("stalled", id, now));
+    assert_eq!((alerts[0].kind.as_str(), alerts[0].application_id, alerts[0].at), ("stalled", Some(id), now));
     assert_eq!(site.status_counts().await.unwrap()[0].status, Status::Stalled);
 }
 

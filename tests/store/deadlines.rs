@@ -49,6 +49,24 @@ pub async fn counts_risk_and_breach(site: Site) {
     assert_eq!((backlog.at_risk, backlog.breached), (1, 2));
 }
 
+pub async fn knows_the_promise_that_is_due_first(site: Site) {
+    assert_eq!(site.backlog().await.unwrap().next_promise, None);
+    let ids = site.admit_many(3).await;
+    let now = site.now().await.unwrap();
+    for (id, hours) in ids.iter().zip([3, 1, 2]) {
+        let due = now + Duration::hours(hours);
+        site.change(&[*id], |write| write.after.application.deadline = Some(make::deadline(due, 0, "cn@1"))).await;
+    }
+    let next = async || site.backlog().await.unwrap().next_promise.map(|due| (due - now).num_hours());
+    assert_eq!(next().await, Some(1));
+    site.change(&ids[1..2], |write| write.after.application.notified_at = Some(now)).await;
+    assert_eq!(next().await, Some(2));
+    // Another calendar, another moment.
+    let later = now + Duration::hours(9);
+    site.change(&ids[2..], |write| write.after.application.deadline = Some(make::deadline(later, 0, "cn@2"))).await;
+    assert_eq!(next().await, Some(3));
+}
+
 fn sorted(mut ids: Vec<ApplicationId>) -> Vec<ApplicationId> {
     ids.sort();
     ids

@@ -59,12 +59,12 @@ conformance! {
         an_outdated_state_writes_nothing, an_old_lease_or_fence_writes_nothing, an_unknown_application_writes_nothing,
         concurrent_plans_of_one_state_are_written_once;
     rescuing: frees_what_dead_processes_held, leaves_the_living_alone, frees_jobs_of_forgotten_processes, processes_come_and_go;
-    deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach;
+    deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach, knows_the_promise_that_is_due_first;
     reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,
         finds_decisions_that_take_effect, hands_supervisors_what_was_escalated;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
-    operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, batches_go_item_by_item,
+    operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, alerts_say_what_about, batches_go_item_by_item,
         workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
         heads_of_a_span, checkpoints_are_taken_once;

@@ -5,7 +5,9 @@ use greenlane::{
         ids::{ApplicationId, BatchId, LeaseId},
         stage::Stage,
     },
-    store::types::{AlertKind, ApiKeyRecord, BatchItem, OperatorAction, Pause, PinnedWorkflow, StoredCalendar},
+    store::types::{
+        AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, StoredCalendar,
+    },
 };
 
 use crate::{
@@ -84,7 +86,7 @@ pub async fn alerts_are_mailed_once(site: Site) {
     for (id, kind) in ids.iter().zip([AlertKind::DeadlineWarned, AlertKind::NotificationFailed]) {
         site.change(&[*id], |write| {
             make::append(write, "deadline_warned", now);
-            write.alerts = vec![kind, AlertKind::Stalled];
+            write.alerts = vec![kind.into(), AlertKind::Stalled.into()];
         })
         .await;
     }
@@ -92,9 +94,27 @@ pub async fn alerts_are_mailed_once(site: Site) {
     let kinds: Vec<&str> = alerts.iter().map(|alert| alert.kind.as_str()).collect();
     assert_eq!(kinds, ["deadline_warned", "stalled", "notification_failed", "stalled"]);
     assert_eq!(site.unmailed_alerts(1).await.unwrap(), alerts[..1]);
+    assert!(alerts.iter().all(|alert| alert.application_id.is_some() && alert.detail.is_none()));
     site.mark_alerts_mailed(&[alerts[0].id, alerts[2].id]).await.unwrap();
     site.mark_alerts_mailed(&[]).await.unwrap();
     assert_eq!(site.unmailed_alerts(10).await.unwrap(), [alerts[1].clone(), alerts[3].clone()]);
+}
+
+pub async fn alerts_say_what_about(site: Site) {
+    let id = site.admit_many(1).await[0];
+    let now = site.now().await.unwrap();
+    let about = |kind, detail: &str| NewAlert { kind, detail: Some(detail.to_owned()) };
+    site.raise_alert(&about(AlertKind::ProviderRefuses, "sms: isv.OUT_OF_SERVICE")).await.unwrap();
+    site.change(&[id], |write| {
+        make::append(write, "rejected", now);
+        write.alerts.push(about(AlertKind::StatusUnknown, "Q?"));
+    })
+    .await;
+    let alerts = site.unmailed_alerts(10).await.unwrap();
+    let said: Vec<_> = alerts.iter().map(|a| (a.kind.as_str(), a.application_id, a.detail.as_deref())).collect();
+    let refuses = ("provider_refuses", None, Some("sms: isv.OUT_OF_SERVICE"));
+    assert_eq!(said, [refuses, ("status_unknown", Some(id), Some("Q?"))]);
+    assert!((alerts[0].at - now).abs() < Duration::minutes(1));
 }
 
 pub async fn batches_go_item_by_item(site: Site) {

@@ -47,16 +47,23 @@ pub async fn filters(site: Site) {
         application.notices[0].state = NoticeState::Failed;
     })
     .await;
+    site.change(&ids[..1], |write| {
+        let application = &mut write.after.application;
+        (application.status, application.stage, application.completed_at) = (Status::Cancelled, None, Some(now));
+    })
+    .await;
     let any = ApplicationFilter::default;
     let text = |text: &str| Some(text.to_owned());
     let cases: Vec<(ApplicationFilter, Vec<usize>)> = vec![
         (any(), vec![3, 2, 1, 0]),
         (ApplicationFilter { owner: text("another"), ..any() }, vec![1]),
         (ApplicationFilter { owner: text("nobody"), ..any() }, vec![]),
-        (ApplicationFilter { status: Some(Status::InProgress), ..any() }, vec![1, 0]),
+        (ApplicationFilter { status: Some(Status::InProgress), ..any() }, vec![1]),
         (ApplicationFilter { status: Some(Status::Issued), ..any() }, vec![3]),
         (ApplicationFilter { status: Some(Status::Issued), owner: text("another"), ..any() }, vec![]),
         (ApplicationFilter { stage: Some(Stage::FaceVerification), ..any() }, vec![2]),
+        (ApplicationFilter { done: true, ..any() }, vec![0]),
+        (ApplicationFilter { done: true, owner: text("another"), ..any() }, vec![]),
         (ApplicationFilter { kind: Some(Kind::Reissue), ..any() }, vec![1]),
         (ApplicationFilter { upstream_ref: text("X-1"), owner: text("upstream"), ..any() }, vec![2]),
         (ApplicationFilter { holder: Some(batch[0].application.holder.clone()), ..any() }, vec![0]),

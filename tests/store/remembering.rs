@@ -78,7 +78,7 @@ pub async fn everything_that_a_plan_has_is_written(site: Site) {
     write.webhooks.push(make::webhook(&write.after.application, now));
     write.licence = Some(make::licence("C1"));
     write.note = Some(make::sealed("looks fine"));
-    write.alerts.push(AlertKind::DeadlineWarned);
+    write.alerts.push(AlertKind::DeadlineWarned.into());
     assert!(site.commit_known(std::slice::from_ref(&write)).await.unwrap());
 
     assert_eq!(stored(&site, id).await, (1, 0, 2));

@@ -1,6 +1,6 @@
 //! What only a server has: settings that lose data, partitions, notifications, other people's locks.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, str::FromStr as _, time::Duration};
 
 use futures::StreamExt as _;
 use greenlane::{
@@ -10,6 +10,7 @@ use greenlane::{
         postgres::{Notice, PostgresHints, PostgresStore},
     },
 };
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tokio::time::timeout;
 
 use crate::{make, site::Site};
@@ -49,6 +50,36 @@ async fn months_are_prepared_ahead_and_more_than_once() {
     let (first, second) = tokio::join!(site.prepare_partitions(), site.prepare_partitions());
     first.and(second).unwrap();
     assert_eq!(site.raw.number(partitions).await, 4);
+}
+
+/// Runs what the manual tells the owner to run.
+async fn grant(site: &Site, role: &str) {
+    let manual = include_str!("../../docs/operations.md");
+    let (_, from) = manual.split_once("```sql\n").unwrap();
+    let (grants, _) = from.split_once("```").unwrap();
+    site.raw.execute(&grants.replace("greenlane_app", role)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_owns_nothing_is_enough() {
+    let site = Site::postgres().await;
+    let role = site.database.url().rsplit_once('/').unwrap().1;
+    grant(&site, role).await;
+    let last = "SELECT max(inhrelid::regclass::text) FROM pg_inherits \
+                WHERE inhparent = 'events'::regclass AND inhrelid <> 'events_default'::regclass";
+    site.raw.execute(&format!("DO $$ BEGIN EXECUTE 'DROP TABLE ' || ({last}); END $$")).await.unwrap();
+
+    let as_role = PgConnectOptions::from_str(site.database.url()).unwrap().username(role).password("secret");
+    let store = store::open(as_role.to_url_lossy().as_str(), &Options::default()).await.unwrap();
+    store.prepare_partitions().await.unwrap();
+    let partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass";
+    assert_eq!(site.raw.number(partitions).await, 4, "the month is there again");
+    let theirs = Site { store, raw: site.raw, database: site.database };
+    let id = theirs.admit_many(1).await[0];
+    let now = theirs.now().await.unwrap();
+    theirs.change(&[id], |write| make::append(write, "eligible", now)).await;
+    assert_eq!(theirs.events(id).await.unwrap().len(), 2);
+    theirs.raw.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
 
 #[tokio::test]

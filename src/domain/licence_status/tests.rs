@@ -13,7 +13,7 @@ fn each_letter_decides_as_the_table_says() {
             let status = LicenceStatus::parse(&letter.to_string());
             assert_eq!((status.may_apply(), status.display()), (may_apply, display), "{letter}");
             assert_eq!(status.to_string(), letter.to_string());
-            assert!(!status.has_unknown());
+            assert_eq!(status.unknown(), None);
         }
     }
     assert_eq!(StatusLetter::ALL.len(), 20);
@@ -39,12 +39,23 @@ fn the_strictest_of_several_letters_decides() {
 fn what_is_unknown_allows_nothing() {
     for text in ["", " ", "a", "A ", "AX", "正", "A\0", "1"] {
         let status = LicenceStatus::parse(text);
-        assert!(status.has_unknown() && !status.may_apply(), "{text:?}");
+        assert!(status.unknown().is_some() && !status.may_apply(), "{text:?}");
         assert_eq!(status.display(), DisplayMode::Invalid, "{text:?}");
         assert_eq!(status.apply_message_zh().unwrap(), APPLY_REFUSED_ZH);
     }
     assert_eq!(LicenceStatus::parse("").to_string(), "Z");
     assert_eq!(LicenceStatus::parse("AX?A").to_string(), "AZ");
+}
+
+#[test]
+fn what_nobody_knows_is_told_cut_short_and_harmless() {
+    let told = |text| LicenceStatus::parse(text).unknown().map(str::to_owned);
+    assert_eq!(told("AH"), None);
+    for (text, expected) in
+        [("", ""), ("Q", "Q"), ("A正\n", "A??"), ("13800138000", "13800138…"), ("AHINPTZQ", "AHINPTZQ")]
+    {
+        assert_eq!(told(text).as_deref(), Some(expected), "{text:?}");
+    }
 }
 
 #[test]

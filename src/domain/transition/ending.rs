@@ -21,6 +21,9 @@ impl Draft<'_> {
     pub(super) fn end_rejected(&mut self, actor: Actor, rejection: Rejection) {
         let data = json!({ "outcome": rejection.code, "reasons": rejection.reasons, "detail": rejection.detail });
         self.event(EventType::Rejected, actor, data);
+        if let Some(letters) = rejection.unknown_status {
+            self.alert_of_status(letters);
+        }
         self.decide(
             Status::Rejected,
             Outcome { code: rejection.code, message_zh: rejection.message_zh, reasons: rejection.reasons },

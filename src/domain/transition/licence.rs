@@ -16,7 +16,13 @@ use super::Draft;
 
 impl Draft<'_> {
     /// Notes what is new, and tells the holder once that a reissue is needed.
-    pub(super) fn registry_saw(&mut self, issued: &str, status: String, reissue_needed: bool) -> Result<(), Refusal> {
+    pub(super) fn registry_saw(
+        &mut self,
+        issued: &str,
+        status: String,
+        unknown: Option<String>,
+        reissue_needed: bool,
+    ) -> Result<(), Refusal> {
         let watch = self.watch()?;
         let known = watch.status.as_deref().unwrap_or(issued);
         if watch.terminated || (known == status && watch.reissue_needed == reissue_needed) {
@@ -27,6 +33,9 @@ impl Draft<'_> {
         watch.reissue_needed = reissue_needed;
         let tells = reissue_needed && watch.notices.is_empty();
         self.system_event(EventType::LicenceStatusChanged, data);
+        if let Some(letters) = unknown {
+            self.alert_of_status(letters);
+        }
         if tells {
             self.plan_reapply_notices();
         }

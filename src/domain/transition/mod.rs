@@ -25,7 +25,7 @@ use super::{
     event::{Actor, ActorKind, EventType, NewEvent},
     ids::ReviewId,
     job::Slot,
-    plan::{AlertKind, Plan, Snapshot},
+    plan::{AlertKind, NewAlert, Plan, Snapshot},
     stage::Stage,
     workflow::Workflow,
 };
@@ -71,7 +71,9 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::ReviewClock => draft.review_clock()?,
         Cause::DeadlineReached => draft.deadline_reached()?,
         Cause::CalendarChanged => draft.calendar_changed()?,
-        Cause::RegistrySaw { issued, status, reissue_needed } => draft.registry_saw(&issued, status, reissue_needed)?,
+        Cause::RegistrySaw { issued, status, unknown, reissue_needed } => {
+            draft.registry_saw(&issued, status, unknown, reissue_needed)?;
+        }
         Cause::Terminate { actor, licence, reason } => draft.terminate(actor, licence, &reason)?,
         Cause::Verified { actor, verifier, purpose, refused } => draft.verified(actor, &verifier, purpose, refused)?,
         Cause::PhotoViewed { actor, photo } => {
@@ -129,7 +131,12 @@ impl<'a> Draft<'a> {
     }
 
     fn alert(&mut self, kind: AlertKind) {
-        self.plan.alerts.push(kind);
+        self.plan.alerts.push(kind.into());
+    }
+
+    /// Operations are told the letters; the applicant only what follows from them.
+    fn alert_of_status(&mut self, letters: String) {
+        self.plan.alerts.push(NewAlert { kind: AlertKind::StatusUnknown, detail: Some(letters) });
     }
 
     /// Tells the upstream system how the application stands now, if it wants to know.

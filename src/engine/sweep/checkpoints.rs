@@ -1,6 +1,9 @@
 //! Signs the heads of the audit chains at intervals, so that a log that was cut off is found out.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -18,6 +21,9 @@ use super::Sweep;
 const SETTLED: TimeDelta = TimeDelta::seconds(2);
 /// How far a checkpoint looks back over the one before: a commit that was offered again for long carries an old stamp.
 const OVERLAP: TimeDelta = TimeDelta::seconds(30);
+
+/// So many copies are written at once.
+const COPIES: usize = 100;
 
 /// The checkpoint reconciler.
 pub struct Checkpoints {
@@ -40,16 +46,53 @@ impl Sweep for Checkpoints {
     }
 
     async fn run(&self) -> anyhow::Result<bool> {
-        let until = self.engine.shared.clock.now() - SETTLED;
-        if let Some(checkpoint) = take(&self.engine, until).await?
-            && let Some(folder) = &self.folder
-        {
-            tokio::fs::create_dir_all(folder).await?;
-            let file = folder.join(format!("{:08}.json", checkpoint.id));
-            tokio::fs::write(&file, &checkpoint.document).await.with_context(|| format!("`{}`", file.display()))?;
-        }
-        Ok(false)
+        take(&self.engine, self.engine.shared.clock.now() - SETTLED).await?;
+        self.copy().await
     }
+}
+
+impl Checkpoints {
+    /// The last checkpoint of a process that ends in order: over what this process wrote too. What others write at this
+    /// moment, the next checkpoint finds by looking back.
+    ///
+    /// # Errors
+    /// As [`take`], and when a copy cannot be written.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        take(&self.engine, self.engine.shared.clock.now()).await?;
+        while self.copy().await? {}
+        Ok(())
+    }
+
+    /// Writes the copies that the folder lacks, in order: after a failure the next run goes on from there. True when
+    /// there are more.
+    async fn copy(&self) -> anyhow::Result<bool> {
+        let Some(folder) = &self.folder else { return Ok(false) };
+        tokio::fs::create_dir_all(folder).await.with_context(|| format!("`{}`", folder.display()))?;
+        let last = last_copy(folder).await.with_context(|| format!("`{}`", folder.display()))?;
+        let missing = self.engine.shared.store.checkpoints(last, COPIES).await?;
+        for checkpoint in &missing {
+            let file = folder.join(format!("{:08}.json", checkpoint.id));
+            // A copy is whole or not there.
+            let written = file.with_extension("part");
+            tokio::fs::write(&written, &checkpoint.document)
+                .await
+                .with_context(|| format!("`{}`", written.display()))?;
+            tokio::fs::rename(&written, &file).await.with_context(|| format!("`{}`", file.display()))?;
+        }
+        Ok(missing.len() == COPIES)
+    }
+}
+
+/// The highest number of a copy in the folder, 0 for none.
+async fn last_copy(folder: &Path) -> std::io::Result<i64> {
+    let mut last = 0;
+    let mut entries = tokio::fs::read_dir(folder).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+        last = last.max(number.unwrap_or(0));
+    }
+    Ok(last)
 }
 
 /// Takes one checkpoint over everything up to `until`; none when nothing happened since the last, or when another
@@ -90,4 +133,36 @@ pub async fn take(engine: &Engine, until: DateTime<Utc>) -> anyhow::Result<Optio
     let digest = hex::encode(checkpoint.digest());
     tracing::info!(checkpoint.id = id, checkpoint.digest = digest, chains = checkpoint.heads.len(), "audit checkpoint");
     Ok(Some(stored))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixture::Site;
+
+    fn checkpoints(site: &Site, folder: &Path) -> Checkpoints {
+        Checkpoints { engine: site.engine.clone(), period: Duration::from_secs(60), folder: Some(folder.to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_could_not_be_written_is_written_later() {
+        let site = Site::start().await;
+        let folder = std::env::temp_dir().join(format!("greenlane-checkpoints-{}", uuid::Uuid::new_v4()));
+        let checkpoints = checkpoints(&site, &folder);
+        // A file stands where the folder should be.
+        std::fs::write(&folder, "").unwrap();
+        site.admit(1).await;
+        checkpoints.close().await.unwrap_err();
+        site.admit(2).await;
+        checkpoints.close().await.unwrap_err();
+        std::fs::remove_file(&folder).unwrap();
+        checkpoints.run().await.unwrap();
+        for stored in site.store().checkpoints(0, 10).await.unwrap() {
+            let copy = std::fs::read_to_string(folder.join(format!("{:08}.json", stored.id))).unwrap();
+            assert_eq!(copy, stored.document);
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+        checkpoints.run().await.unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -43,13 +43,30 @@ impl Sweep for Gauges {
         let backlog = shared.store.backlog().await?;
         metrics::gauge!(REVIEW_BACKLOG, "state" => "open").set(backlog.open as f64);
         metrics::gauge!(REVIEW_BACKLOG, "state" => "claimed").set(backlog.claimed as f64);
-        metrics::gauge!(DEADLINE_SLACK).set(backlog.next_due.map_or(0.0, |due| (due - now).as_seconds_f64()));
+        metrics::gauge!(DEADLINE_SLACK).set(slack(backlog.next_promise, now));
         metrics::gauge!(DEADLINES_OPEN, "state" => "at_risk").set(backlog.at_risk as f64);
         metrics::gauge!(DEADLINES_OPEN, "state" => "breached").set(backlog.breached as f64);
         metrics::gauge!(OUTBOX_PENDING).set(backlog.webhooks_pending as f64);
-        metrics::gauge!(OUTBOX_LAG).set(seconds_since(backlog.oldest_webhook));
+        metrics::gauge!(OUTBOX_LAG).set(seconds_since(shared.store.next_webhook_due().await?));
         let calendar_ends = shared.calendar().data_ends();
         metrics::gauge!(CALENDAR_DAYS).set((calendar_ends - local_date(now)).num_days() as f64);
         Ok(false)
+    }
+}
+
+/// Seconds left until a due time; not a number when nothing is due, so that no alarm takes "nothing" for "now".
+fn slack(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> f64 {
+    due.map_or(f64::NAN, |due| (due - now).as_seconds_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_due_is_no_time_left() {
+        let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        assert!(slack(None, now).is_nan());
+        assert_eq!(slack(Some(now - chrono::TimeDelta::seconds(3)), now), -3.0);
     }
 }

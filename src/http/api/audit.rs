@@ -1,7 +1,6 @@
 //! `/v1/audit`: searching what happened, over all applications.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -11,7 +10,7 @@ use crate::{
     http::{
         auth::{Authorised, ReadAudit},
         body::Json,
-        params::{Limit, ListBody, Params, page},
+        params::{Limit, ListBody, Moment, Params, page},
         problem::Problem,
         state::AppState,
     },
@@ -47,9 +46,11 @@ struct SearchParams {
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Not before.
-    from: Option<DateTime<Utc>>,
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    from: Option<Moment>,
     /// Before.
-    to: Option<DateTime<Utc>>,
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    to: Option<Moment>,
     /// 1 to 200.
     #[param(inline)]
     limit: Option<Limit>,
@@ -66,7 +67,7 @@ async fn search(
     Params(params): Params<SearchParams>,
 ) -> Result<Json<ListBody<FoundBody>>, Problem> {
     let SearchParams { actor, kind, from, to, limit, cursor } = params;
-    let filter = EventFilter { actor, kind, from, to };
+    let filter = EventFilter { actor, kind, from: from.map(|from| from.0), to: to.map(|to| to.0) };
     let listed = state.engine.shared.store.search_events(&filter, &page(limit, cursor)).await?;
     let found = |event: crate::store::types::StoredEvent| {
         let application_id = event.application_id;

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{
     domain::calendar::{self, CHINA_TIME},
-    http::{pages::page::Page, problem::Problem},
+    http::{pages::page::Page, params::has_four_digit_year, problem::Problem},
 };
 
 /// What stands where there is nothing.
@@ -24,7 +24,7 @@ pub(super) fn moment_or(at: Option<DateTime<Utc>>) -> String {
 pub(super) fn field(text: &str) -> Option<DateTime<Utc>> {
     let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
     let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
-    calendar::instant(local)
+    calendar::instant(local).filter(|at| has_four_digit_year(*at))
 }
 
 /// A length of time in its two greatest units.

@@ -34,7 +34,70 @@ impl Script {
 
 fn guarded(port: &Arc<Script>, limit: Option<RateLimit>, open_for: Duration) -> Guarded<Script> {
     let settings = BreakerSettings { min_calls: 3, open_for, max_open_for: open_for, ..BreakerSettings::default() };
-    Guarded::new(port.clone(), Provider::Push, Arc::new(Breakers::new(settings)), limit, Arc::new(Local::new()))
+    alarmed(port, settings, limit, Arc::new(Bell::default()))
+}
+
+fn alarmed(
+    port: &Arc<Script>,
+    settings: BreakerSettings,
+    limit: Option<RateLimit>,
+    alarm: Arc<dyn Alarm>,
+) -> Guarded<Script> {
+    let breakers = Arc::new(Breakers::new(settings));
+    Guarded::new(port.clone(), Provider::Push, breakers, limit, Arc::new(Local::new()), alarm)
+}
+
+/// Keeps what it hears; fails to as often as told.
+#[derive(Default)]
+struct Bell {
+    heard: Mutex<Vec<String>>,
+    deaf: std::sync::atomic::AtomicUsize,
+}
+
+#[async_trait]
+impl Alarm for Bell {
+    async fn provider_refuses(&self, provider: Provider, code: &str) -> crate::store::Result<()> {
+        use std::sync::atomic::Ordering::SeqCst;
+        if self.deaf.fetch_update(SeqCst, SeqCst, |times| times.checked_sub(1)).is_ok() {
+            return Err(crate::store::StoreError::Locked(String::new()));
+        }
+        self.heard.lock().unwrap().push(format!("{provider}: {code}"));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn operations_hear_once_for_each_opening_that_a_provider_refuses_us() {
+    let open_for = Duration::ZERO;
+    let settings = BreakerSettings { min_calls: 3, open_for, max_open_for: open_for, ..BreakerSettings::default() };
+    let bell = Arc::new(Bell::default());
+    bell.deaf.store(1, std::sync::atomic::Ordering::SeqCst);
+    let port = Script::failing(ErrorClass::ConfigAlarm, "isv.OUT_OF_SERVICE", 5);
+    let push = alarmed(&port, settings, None, bell.clone());
+    let heard = || bell.heard.lock().unwrap().len();
+    // Five applications at once, then one probe after another: the first refusal is not stored, the second is.
+    let together = futures::future::join_all((0..2).map(|_| send(&push))).await;
+    assert!(together.iter().all(Result::is_err));
+    for expected in [1, 1, 1] {
+        send(&push).await.unwrap_err();
+        assert_eq!(heard(), expected);
+    }
+    assert_eq!(send(&push).await.unwrap(), "id", "the breaker closes");
+    let another = ProviderError::new(Provider::Push, ErrorClass::ConfigAlarm, "isv.AMOUNT_NOT_ENOUGH", "down");
+    port.0.lock().unwrap().push(another);
+    send(&push).await.unwrap_err();
+    assert_eq!(*bell.heard.lock().unwrap(), ["push: isv.OUT_OF_SERVICE", "push: isv.AMOUNT_NOT_ENOUGH"]);
+}
+
+#[tokio::test]
+async fn an_outage_is_no_refusal() {
+    let bell = Arc::new(Bell::default());
+    let port = Script::failing(ErrorClass::Retry, "http_503", 4);
+    let push = alarmed(&port, BreakerSettings { min_calls: 3, ..BreakerSettings::default() }, None, bell.clone());
+    for _ in 0..4 {
+        send(&push).await.unwrap_err();
+    }
+    assert!(bell.heard.lock().unwrap().is_empty());
 }
 
 async fn send(port: &impl Push) -> Result<String, CallError> {

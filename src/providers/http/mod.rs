@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
+use super::alarm::Alarm;
 use super::answer::{
     Accepted, FaceAnswer, FaceState, RawFaceAnswer, RawRegistryAnswer, RawSmsReport, RegistryAnswer, SmsReport,
 };
@@ -68,11 +69,11 @@ pub struct Settings {
 #[error("cannot set up the HTTP client of the providers")]
 pub struct SetupError(#[from] reqwest::Error);
 
-/// The guarded ports over HTTP.
+/// The guarded ports over HTTP; `alarm` hears of providers that refuse us.
 ///
 /// # Errors
 /// [`SetupError`].
-pub fn providers(settings: &Settings, hints: &SharedHints) -> Result<Providers, SetupError> {
+pub fn providers(settings: &Settings, hints: &SharedHints, alarm: &Arc<dyn Alarm>) -> Result<Providers, SetupError> {
     let client = exchange::client(settings.calls.timeout, settings.calls.connect_timeout)?;
     let breakers = Arc::new(Breakers::new(settings.calls.breaker));
     let endpoint = |provider, base: &Url| Endpoint {
@@ -89,6 +90,7 @@ pub fn providers(settings: &Settings, hints: &SharedHints) -> Result<Providers, 
                 breakers.clone(),
                 settings.$limit,
                 hints.clone(),
+                alarm.clone(),
             ))
         };
     }
@@ -110,11 +112,12 @@ pub fn registry(
     limit: Option<RateLimit>,
     calls: &Calls,
     hints: &SharedHints,
+    alarm: Arc<dyn Alarm>,
 ) -> Result<Arc<dyn Registry>, SetupError> {
     let client = exchange::client(calls.timeout, calls.connect_timeout)?;
     let port = HttpRegistry(Endpoint { provider: Provider::Registry, client, base, timeout: calls.timeout });
     let breakers = Arc::new(Breakers::new(calls.breaker));
-    Ok(Arc::new(Guarded::new(Arc::new(port), Provider::Registry, breakers, limit, hints.clone())))
+    Ok(Arc::new(Guarded::new(Arc::new(port), Provider::Registry, breakers, limit, hints.clone(), alarm)))
 }
 
 /// Whether something accepts connections at a base URL. For the operator's check.

@@ -22,6 +22,16 @@ async fn a_holder_in_order_is_eligible() {
 }
 
 #[tokio::test]
+async fn letters_that_nobody_knows_are_told_to_operations() {
+    let bench = Bench::new().await;
+    for (status, told) in [("L", None), ("A?", Some("A?")), ("", Some("")), ("张三", Some("??"))] {
+        bench.outside.registered(|licence| licence.status = status.to_owned());
+        let Decision::Reject(rejection) = bench.run(STAGE).await else { unreachable!("`{status}` is refused") };
+        assert_eq!(rejection.unknown_status.as_deref(), told, "`{status}`");
+    }
+}
+
+#[tokio::test]
 async fn every_status_letter() {
     let bench = Bench::new().await;
     let refused = "您的驾驶证状态异常，无法申领驾驶证电子版，请联系驾驶证发证地公安交管部门。";

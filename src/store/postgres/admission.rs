@@ -45,8 +45,8 @@ WITH applicant AS (
     INSERT INTO applicants (application_id, key_id, wrapped_key, ciphertext)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])
 ), promised AS (
-    INSERT INTO deadlines (application_id, check_at, level, breached, calendar)
-    SELECT * FROM unnest($5::uuid[], $6::timestamptz[], $7::smallint[], $8::boolean[], $9::text[])
+    INSERT INTO deadlines (application_id, check_at, level, breached, calendar, due_at)
+    SELECT * FROM unnest($5::uuid[], $6::timestamptz[], $7::smallint[], $8::boolean[], $9::text[], $32::timestamptz[])
 ), job AS (
     INSERT INTO jobs (application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority)
     SELECT * FROM unnest($10::uuid[], $11::text[], $12::text[], $13::timestamptz[], $14::uuid[], $15::bigint[],
@@ -183,6 +183,7 @@ async fn insert_belongings(connection: &mut PgConnection, stored: &[&Admission])
         .bind(counters.status)
         .bind(counters.stage)
         .bind(counters.delta)
+        .bind(promises.due_at)
         .execute(connection)
         .await?;
     Ok(())

@@ -158,13 +158,15 @@ async fn notes(connection: &mut PgConnection, notes: &[NoteRow<'_>]) -> Result<(
     Ok(())
 }
 
-async fn alerts(connection: &mut PgConnection, alerts: &[AlertRow]) -> Result<()> {
+async fn alerts(connection: &mut PgConnection, alerts: &[AlertRow<'_>]) -> Result<()> {
     sqlx::query(
-        "INSERT INTO alerts (kind, application_id, at) SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[])",
+        "INSERT INTO alerts (kind, application_id, at, detail)
+         SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[])",
     )
-    .bind(alerts.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>())
+    .bind(alerts.iter().map(|row| row.alert.kind.as_str()).collect::<Vec<_>>())
     .bind(alerts.iter().map(|row| row.application_id.0).collect::<Vec<_>>())
     .bind(alerts.iter().map(|row| row.at).collect::<Vec<_>>())
+    .bind(alerts.iter().map(|row| row.alert.detail.as_deref()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -14,7 +14,9 @@ use crate::{
     store::{
         Applications, Result,
         rows::{after, cursor, cursor_key, listed},
-        types::{Admission, Admitted, ApplicationFilter, ApplicationView, LicenceRecord, Listed, Page, PhotoRecord},
+        types::{
+            Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
+        },
     },
 };
 
@@ -132,6 +134,9 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
     }
     if let Some(stage) = filter.stage {
         select.push(UNFINISHED).push(" AND stage = ").push_bind(stage.as_str());
+    }
+    if filter.done {
+        select.push(" AND stage = ").push_bind(DONE);
     }
     if let Some(kind) = filter.kind {
         select.push(" AND kind = ").push_bind(kind.as_str());

@@ -82,6 +82,7 @@ pub(super) struct Promise {
     level: i16,
     breached: bool,
     calendar: String,
+    due_at: Option<DateTime<Utc>>,
 }
 
 impl Promise {
@@ -94,6 +95,7 @@ impl Promise {
             level: columns.deadline_level,
             breached: columns.breached,
             calendar,
+            due_at: columns.due_at,
         })
     }
 }
@@ -105,6 +107,7 @@ pub(super) struct Promises {
     pub(super) level: Vec<i16>,
     pub(super) breached: Vec<bool>,
     pub(super) calendar: Vec<String>,
+    pub(super) due_at: Vec<Option<DateTime<Utc>>>,
 }
 
 impl Promises {
@@ -114,6 +117,7 @@ impl Promises {
         self.level.push(promise.level);
         self.breached.push(promise.breached);
         self.calendar.push(promise.calendar);
+        self.due_at.push(promise.due_at);
     }
 }
 

@@ -127,7 +127,7 @@ impl Window {
 
     /// The newest span: everything since shortly before `newest`.
     fn new(newest: DateTime<Utc>) -> Self {
-        Self { from: Some(newest - Self::FIRST), to: None, width: Self::FIRST }
+        Self { from: newest.checked_sub_signed(Self::FIRST), to: None, width: Self::FIRST }
     }
 
     /// The span before this one, four times as wide; false when nothing is left since `limit`.
@@ -135,7 +135,8 @@ impl Window {
         let Some(from) = self.from.filter(|from| limit.is_none_or(|limit| limit < *from)) else { return false };
         self.to = Some(from);
         self.width = self.width * 4;
-        self.from = (self.width < Self::LAST).then(|| from - self.width);
+        self.from =
+            Some(self.width).filter(|width| *width < Self::LAST).and_then(|width| from.checked_sub_signed(width));
         true
     }
 }

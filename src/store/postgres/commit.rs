@@ -36,10 +36,11 @@ WITH application AS (
 ), finished AS (
     DELETE FROM unfinished WHERE application_id = ANY($59)
 ), promised AS (
-    INSERT INTO deadlines (application_id, check_at, level, breached, calendar)
-    SELECT * FROM unnest($12::uuid[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::text[])
+    INSERT INTO deadlines (application_id, check_at, level, breached, calendar, due_at)
+    SELECT * FROM unnest($12::uuid[], $13::timestamptz[], $14::smallint[], $15::boolean[], $16::text[], $60::timestamptz[])
     ON CONFLICT (application_id) DO UPDATE SET
-        check_at = excluded.check_at, level = excluded.level, breached = excluded.breached, calendar = excluded.calendar
+        check_at = excluded.check_at, level = excluded.level, breached = excluded.breached, calendar = excluded.calendar,
+        due_at = excluded.due_at
 ), closed AS (
     DELETE FROM deadlines WHERE application_id = ANY($17)
 ), changed AS (
@@ -232,6 +233,7 @@ async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Result<()> {
         .bind(row::at_most(rows.guarded()))
         .bind(standing.open)
         .bind(finished)
+        .bind(promises.due_at)
         .execute(&mut *connection)
         .await?;
     Ok(())

@@ -18,7 +18,7 @@ use crate::{
         Operations, Result,
         rows::COUNT_CAP,
         types::{
-            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth,
+            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
             StatusCount,
         },
     },
@@ -159,6 +159,7 @@ impl Operations for PostgresStore {
                 least(
                     (SELECT due_at FROM reviews WHERE state = 'open' AND due_at < 'infinity' ORDER BY due_at LIMIT 1),
                     (SELECT due_at FROM reviews WHERE state = 'claimed' AND due_at < 'infinity' ORDER BY due_at LIMIT 1)) AS next_due,
+                (SELECT min(due_at) FROM deadlines) AS next_promise,
                 (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND NOT breached LIMIT $1) d) AS at_risk,
                 (SELECT count(*) FROM (SELECT FROM deadlines WHERE level > 0 AND breached LIMIT $1) d) AS breached,
                 (SELECT count(*) FROM (SELECT FROM webhooks WHERE NOT dead LIMIT $1) w) AS webhooks_pending,
@@ -169,6 +170,7 @@ impl Operations for PostgresStore {
             open: row::count(&row, "open")?,
             claimed: row::count(&row, "claimed")?,
             next_due: row.try_get("next_due")?,
+            next_promise: row.try_get("next_promise")?,
             at_risk: row::count(&row, "at_risk")?,
             breached: row::count(&row, "breached")?,
             webhooks_pending: row::count(&row, "webhooks_pending")?,
@@ -176,16 +178,22 @@ impl Operations for PostgresStore {
         })
     }
 
+    async fn raise_alert(&self, alert: &NewAlert) -> Result<()> {
+        let insert = query("INSERT INTO alerts (kind, at, detail) VALUES ($1, now(), $2)");
+        self.execute(insert.bind(alert.kind.as_str()).bind(&alert.detail)).await?;
+        Ok(())
+    }
+
     async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>> {
-        let select =
-            query("SELECT id, kind, application_id, at FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT $1");
+        let select = query("SELECT * FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT $1");
         let rows = self.rows(select.bind(row::at_most(limit))).await?;
         rows.iter()
             .map(|row| {
                 Ok(Alert {
                     id: row.try_get("id")?,
                     kind: row.try_get("kind")?,
-                    application_id: row::application_id(row)?,
+                    application_id: row.try_get::<Option<Uuid>, _>("application_id")?.map(ApplicationId),
+                    detail: row.try_get("detail")?,
                     at: row.try_get("at")?,
                 })
             })

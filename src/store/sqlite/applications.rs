@@ -8,7 +8,9 @@ use super::{
     super::{
         Applications, Result,
         rows::{after, cursor, cursor_key, listed},
-        types::{Admission, Admitted, ApplicationFilter, ApplicationView, LicenceRecord, Listed, Page, PhotoRecord},
+        types::{
+            Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
+        },
     },
     SqliteStore, admit,
     codec::{Columns as _, jobs, stamp},
@@ -193,6 +195,7 @@ fn restrict(select: &mut QueryBuilder<Sqlite>, filter: &ApplicationFilter) {
         (" AND a.owner = ", filter.owner.clone()),
         (" AND a.status = ", filter.status.map(|status| status.to_string())),
         (" AND a.stage = ", filter.stage.map(|stage| stage.to_string())),
+        (" AND a.stage = ", filter.done.then(|| DONE.to_owned())),
         (" AND a.kind = ", filter.kind.map(|kind| kind.to_string())),
         (" AND a.upstream_ref = ", filter.upstream_ref.clone()),
         (" AND a.holder = ", filter.holder.clone()),

@@ -11,7 +11,7 @@ use super::{
         Operations, Result,
         rows::COUNT_CAP,
         types::{
-            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, OperatorAction, Pause, QueueDepth,
+            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
             StatusCount,
         },
     },
@@ -162,6 +162,7 @@ impl Operations for SqliteStore {
                  (SELECT min(due_at) FROM ( \
                     SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'open' ORDER BY coalesce(due_at, '~') LIMIT 1) UNION ALL \
                     SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'claimed' ORDER BY coalesce(due_at, '~') LIMIT 1))) AS next_due, \
+                 (SELECT min(due_at) FROM applications WHERE calendar IS NOT NULL) AS next_promise, \
                  (SELECT count(*) FROM (SELECT 1 FROM applications WHERE deadline_level > 0 AND NOT breached LIMIT ?1)) AS at_risk, \
                  (SELECT count(*) FROM (SELECT 1 FROM applications WHERE deadline_level > 0 AND breached LIMIT ?1)) AS breached, \
                  (SELECT count(*) FROM (SELECT 1 FROM webhooks WHERE NOT dead LIMIT ?1)) AS webhooks_pending, \
@@ -174,6 +175,7 @@ impl Operations for SqliteStore {
                 open: row.number("open")?,
                 claimed: row.number("claimed")?,
                 next_due: row.parsed_opt("next_due")?,
+                next_promise: row.parsed_opt("next_promise")?,
                 at_risk: row.number("at_risk")?,
                 breached: row.number("breached")?,
                 webhooks_pending: row.number("webhooks_pending")?,
@@ -183,19 +185,32 @@ impl Operations for SqliteStore {
         .await
     }
 
+    async fn raise_alert(&self, alert: &NewAlert) -> Result<()> {
+        self.within(async {
+            query("INSERT INTO alerts (kind, at, detail) VALUES (?1, ?2, ?3)")
+                .bind(alert.kind.as_str())
+                .bind(stamp(now()))
+                .bind(&alert.detail)
+                .execute(&self.writer)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn unmailed_alerts(&self, limit: usize) -> Result<Vec<Alert>> {
         self.within(async {
-            let rows =
-                query("SELECT id, kind, application_id, at FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT ?1")
-                    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-                    .fetch_all(&self.readers)
-                    .await?;
+            let rows = query("SELECT * FROM alerts WHERE mailed_at IS NULL ORDER BY id LIMIT ?1")
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?;
             rows.iter()
                 .map(|row| {
                     Ok(Alert {
                         id: row.number("id")?,
                         kind: row.text("kind")?,
-                        application_id: row.parsed("application_id")?,
+                        application_id: row.parsed_opt("application_id")?,
+                        detail: row.try_get("detail")?,
                         at: row.parsed("at")?,
                     })
                 })

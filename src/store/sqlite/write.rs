@@ -287,12 +287,13 @@ pub(super) async fn notes(tx: &mut SqliteConnection, notes: &[NoteRow<'_>]) -> R
 }
 
 /// Appends to the operators' digest.
-pub(super) async fn alerts(tx: &mut SqliteConnection, alerts: &[AlertRow]) -> Result<()> {
+pub(super) async fn alerts(tx: &mut SqliteConnection, alerts: &[AlertRow<'_>]) -> Result<()> {
     if alerts.is_empty() {
         return Ok(());
     }
-    let rows = alerts.iter().map(|row| json!([row.kind.as_str(), row.application_id, stamp(row.at)]));
-    query("INSERT OR FAIL INTO alerts (kind, application_id, at) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) ORDER BY key")
+    let rows =
+        alerts.iter().map(|row| json!([row.alert.kind.as_str(), row.application_id, stamp(row.at), row.alert.detail]));
+    query("INSERT OR FAIL INTO alerts (kind, application_id, at, detail) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) ORDER BY key")
         .bind(list(rows))
         .execute(tx)
         .await?;

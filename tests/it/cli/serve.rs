@@ -88,6 +88,11 @@ async fn bad_configuration_is_refused_before_anything_starts() {
         (setting("engine.lease_seconds", "0"), "lease_seconds"),
         (setting("providers.timeout_seconds", "-1"), "timeout_seconds"),
         (setting("engine.no_such_key", "1"), "no_such_key"),
+        (setting("photos.thresholds", "/nope"), "photos.thresholds"),
+        (setting("licence.font", "/nope"), "licence.font"),
+        (setting("mail.from", "a b@c@d"), "mail.from"),
+        (variable("RUST_LOG", "nonsense=loud"), "telemetry.log"),
+        (variable("GREENLANE_BLOB_URL", "ftp://x"), "blob"),
         (setting("nowhere.key", "1"), "nowhere"),
     ];
     for (settings, named) in cases {
@@ -99,6 +104,14 @@ async fn bad_configuration_is_refused_before_anything_starts() {
         for wrong in ["listening on", "panicked"] {
             assert!(!ended.stderr.contains(wrong), "`{named}`: {ended:?}");
         }
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0, "`{named}` leaves nothing behind");
+    }
+    let three = variable("GREENLANE_WORKFLOWS", "missing/")
+        .setting("licence.font", "/nope")
+        .setting("photos.thresholds", "/nope");
+    let ended = three.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);
+    for named in ["missing", "licence.font", "photos.thresholds"] {
+        assert!(ended.stderr.lines().any(|line| line.contains(named)), "`{named}`: {ended:?}");
     }
     let two = settings.setting("engine.lease_seconds", "0").setting("providers.timeout_seconds", "0");
     let ended = two.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);

@@ -3,4 +3,5 @@
 mod face;
 mod kinds;
 mod notifications;
+mod peculiar;
 mod registry;

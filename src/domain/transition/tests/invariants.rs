@@ -144,7 +144,7 @@ pub(super) fn of_step(before: &Snapshot, cause: &Cause, plan: &Plan) {
     assert!(new.completed_at == old.completed_at || completed || resent);
 
     // Operators hear of it too.
-    let alerted = |kind| plan.alerts.contains(&kind);
+    let alerted = |kind| plan.alerts.iter().any(|alert| *alert == kind);
     assert_eq!(alerted(AlertKind::Stalled), changed && new.status == Status::Stalled);
     assert_eq!(alerted(AlertKind::NotificationFailed), happened(EventType::NotificationFailed) == 1);
 

@@ -8,12 +8,12 @@ use crate::domain::{
     event::{Actor, ActorKind, EventType},
     ids::LicenceId,
     job::Slot,
-    plan::AlertKind,
+    plan::{AlertKind, NewAlert},
     presentation::{Purpose, Refused},
 };
 
 fn saw(status: &str, reissue_needed: bool) -> Cause {
-    Cause::RegistrySaw { issued: "A".to_owned(), status: status.to_owned(), reissue_needed }
+    Cause::RegistrySaw { issued: "A".to_owned(), status: status.to_owned(), unknown: None, reissue_needed }
 }
 
 fn told() -> World {
@@ -38,6 +38,21 @@ fn a_change_of_status_is_noted_once() {
     assert_eq!(plan.events[0].kind, EventType::LicenceStatusChanged);
     assert_eq!((plan.events[0].data["from"].as_str(), plan.events[0].data["to"].as_str()), (Some("S"), Some("A")));
     assert_eq!(world.state.jobs, [], "a status is nothing that is told");
+}
+
+#[test]
+fn a_status_that_nobody_knows_is_told_to_operations_once_for_each_licence() {
+    let mut world = told();
+    let unknown = |letters: &str| Cause::RegistrySaw {
+        issued: "A".to_owned(),
+        status: "Z".to_owned(),
+        unknown: Some(letters.to_owned()),
+        reissue_needed: false,
+    };
+    let alert = NewAlert { kind: AlertKind::StatusUnknown, detail: Some("Q".to_owned()) };
+    assert_eq!(world.must(unknown("Q")).alerts, [alert]);
+    assert_eq!(world.apply(unknown("Q")), Err(Refusal::Nothing));
+    assert_eq!(world.apply(unknown("W")), Err(Refusal::Nothing));
 }
 
 #[test]

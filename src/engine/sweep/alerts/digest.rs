@@ -34,9 +34,11 @@ pub(super) fn of_alerts(alerts: &[Alert], more: bool) -> Mail {
     for (kind, count) in &counts {
         line(&mut body, format_args!("{count:>5}  {kind}: {}", meaning(kind)));
     }
-    line(&mut body, format_args!("\nBeijing time 北京时间      kind 类型               application 申请"));
+    line(&mut body, format_args!("\nBeijing time 北京时间      kind 类型               about 事由"));
     for alert in alerts.iter().take(NAMED) {
-        line(&mut body, format_args!("{}  {:<19}  {}", local(alert.at), alert.kind, alert.application_id));
+        let about = [alert.application_id.map(|id| id.to_string()), alert.detail.clone()];
+        let about = about.into_iter().flatten().collect::<Vec<_>>().join("  ");
+        line(&mut body, format_args!("{}  {:<19}  {about}", local(alert.at), alert.kind));
     }
     if total > NAMED {
         line(&mut body, format_args!("… and {}{plus} more 另有 {}{plus} 条", total - NAMED, total - NAMED));
@@ -70,6 +72,8 @@ fn meaning(kind: &str) -> &'static str {
         Ok(AlertKind::DeadlineBreached) => "the due time has passed 已超办结时限",
         Ok(AlertKind::NotificationFailed) => "the applicant was not reached 通知未送达",
         Ok(AlertKind::CardRefused) => "a licence has no card 驾驶证电子版无法生成",
+        Ok(AlertKind::StatusUnknown) => "the registry answered a licence status that nobody knows 驾驶证状态代码未知",
+        Ok(AlertKind::ProviderRefuses) => "a provider refuses us: credentials, credit, configuration 外部系统拒绝服务",
         Ok(AlertKind::CalendarMissing) => "no calendar for the due time 缺少工作日历",
         Err(_) => "see /ops 见控制台",
     }
@@ -97,7 +101,8 @@ mod tests {
         let alert = |(number, kind): (usize, &&str)| Alert {
             id: i64::try_from(number).unwrap(),
             kind: (*kind).to_owned(),
-            application_id: ApplicationId(Uuid::from_u128(number as u128)),
+            application_id: Some(ApplicationId(Uuid::from_u128(number as u128))),
+            detail: None,
             at: start + TimeDelta::seconds(i64::try_from(number).unwrap()),
         };
         kinds.iter().enumerate().map(alert).collect()
@@ -109,12 +114,22 @@ mod tests {
         assert_eq!(mail.subject, "Greenlane: 1 deadline_breached, 2 stalled (3 条告警)");
         let expected = "    1  deadline_breached: the due time has passed 已超办结时限\n    \
                         2  stalled: an operator must act 已停滞，需人工处理\n\n\
-                        Beijing time 北京时间      kind 类型               application 申请\n\
+                        Beijing time 北京时间      kind 类型               about 事由\n\
                         2026-09-21 22:13:20  stalled              00000000-0000-0000-0000-000000000000\n\
                         2026-09-21 22:13:21  deadline_breached    00000000-0000-0000-0000-000000000001\n\
                         2026-09-21 22:13:22  stalled              00000000-0000-0000-0000-000000000002\n\n\
                         What to do: the dashboard at /ops, and docs/operations.md. 处理：见控制台 /ops 与运维手册。\n";
         assert_eq!(mail.body, expected);
+    }
+
+    #[test]
+    fn an_alert_says_what_it_is_about() {
+        let mut alerts = alerts(&["provider_refuses", "status_unknown"]);
+        (alerts[0].application_id, alerts[0].detail) = (None, Some("sms: isv.OUT_OF_SERVICE".to_owned()));
+        alerts[1].detail = Some("Q?".to_owned());
+        let mail = of_alerts(&alerts, false);
+        assert!(mail.body.contains("  provider_refuses     sms: isv.OUT_OF_SERVICE\n"), "{}", mail.body);
+        assert!(mail.body.contains("0001  Q?\n"), "{}", mail.body);
     }
 
     #[test]

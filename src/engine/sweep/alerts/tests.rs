@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    domain::{ids::LeaseId, plan::AlertKind},
+    domain::{
+        ids::LeaseId,
+        plan::{AlertKind, NewAlert},
+    },
     engine::fixture::Site,
     store::types::Process,
 };
@@ -46,7 +49,7 @@ async fn site(digest: Duration) -> (Site, Mailbox, Alerts) {
 
 async fn raise(site: &Site, number: u32, kinds: &[AlertKind]) {
     let application = site.admit(number).await;
-    site.change(application.id, |write| write.alerts.extend_from_slice(kinds)).await;
+    site.change(application.id, |write| write.alerts.extend(kinds.iter().map(|kind| NewAlert::from(*kind)))).await;
 }
 
 #[tokio::test]

@@ -73,11 +73,10 @@ pub(super) async fn submit_batch(
         return Err(unsupported("application/x-ndjson"));
     }
     let body = read(request.into_body(), LIMIT).await?;
-    let lines = lines(&body);
-    if !(1..=MOST_LINES).contains(&lines.len()) {
+    let lines = lines(&body).ok_or_else(|| {
         let detail = format!("a batch has 1 to {MOST_LINES} lines");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "batch_too_large", detail));
-    }
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "batch_too_large", detail)
+    })?;
     let (results, receiver) = mpsc::channel(SIDE_BY_SIDE);
     // On its own, so that a client that reads slowly does not hold up the lines that are under way.
     tokio::spawn(admit_all(state, Arc::clone(&caller.0), lines, results));
@@ -88,13 +87,13 @@ pub(super) async fn submit_batch(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response())
 }
 
-/// The lines; what follows the last line break is a line only if there is something.
-fn lines(body: &Bytes) -> Vec<Bytes> {
-    let mut lines: Vec<Bytes> = body.split(|&byte| byte == b'\n').map(|line| body.slice_ref(line)).collect();
-    if lines.last().is_some_and(Bytes::is_empty) {
-        lines.pop();
+/// The lines, if a batch may have as many. What follows the last line break is a line only if there is something.
+fn lines(body: &Bytes) -> Option<Vec<Bytes>> {
+    let text = body.strip_suffix(b"\n").unwrap_or(body);
+    if body.is_empty() || text.iter().filter(|&&byte| byte == b'\n').count() >= MOST_LINES {
+        return None;
     }
-    lines
+    Some(text.split(|&byte| byte == b'\n').map(|line| body.slice_ref(line)).collect())
 }
 
 /// Admits lines side by side and tells the results in order. Ends early when nobody listens: what was not admitted can
@@ -186,15 +185,23 @@ impl LineBody {
 mod tests {
     use super::*;
 
-    fn count(text: &'static str) -> usize {
-        lines(&Bytes::from_static(text.as_bytes())).len()
+    fn count(text: String) -> Option<usize> {
+        lines(&Bytes::from(text)).map(|lines| lines.len())
     }
 
     #[test]
     fn lines_end_with_a_break() {
-        for (text, number) in [("", 0), ("{}", 1), ("{}\n", 1), ("{}\r\n{}", 2), ("\n", 1), ("{}\n\n{}\n", 3)] {
-            assert_eq!(count(text), number, "{text:?}");
+        for (text, number) in [("{}", 1), ("{}\n", 1), ("{}\r\n{}", 2), ("\n", 1), ("{}\n\n{}\n", 3)] {
+            assert_eq!(count(text.to_owned()), Some(number), "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_are_counted_before_they_are_collected() {
+        assert_eq!(count(String::new()), None);
+        assert_eq!(count("{}\n".repeat(MOST_LINES)), Some(MOST_LINES));
+        assert_eq!(count("{}\n".repeat(MOST_LINES) + "{}"), None);
+        assert_eq!(count("\n".repeat(LIMIT)), None);
     }
 
     #[test]

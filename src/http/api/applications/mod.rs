@@ -141,16 +141,13 @@ async fn list(
         owner,
         status: params.status,
         stage: params.stage.and_then(StageOrDone::stage),
+        done: params.stage == Some(StageOrDone::Done),
         kind: params.kind,
         upstream_ref: params.upstream_ref,
         ..ApplicationFilter::default()
     };
     let store = &state.engine.shared.store;
-    let mut listed = store.applications(&filter, &page(params.limit, params.cursor)).await?;
-    if params.stage == Some(StageOrDone::Done) {
-        // The store filters by stages only. A page may have fewer items than its limit, down to none.
-        listed.items.retain(|view| view.application.stage.is_none());
-    }
+    let listed = store.applications(&filter, &page(params.limit, params.cursor)).await?;
     let pauses = state.pauses().await?;
     Ok(Json(ListBody::of(listed, |view| shown(&state, &view, &pauses))))
 }

@@ -1,0 +1,2 @@
+-- SQLite has neither roles nor partitions.
+SELECT 1;
