@@ -92,6 +92,8 @@ pub struct NewLicence {
     pub facts: LicenceFacts,
     /// The encrypted record.
     pub sealed: SealedRecord,
+    /// The holder's current licence, whose place it takes: written only while that one is current still.
+    pub supersedes: Option<LicenceId>,
 }
 
 /// An encrypted record with its wrapped data key.

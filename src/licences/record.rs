@@ -69,7 +69,7 @@ pub struct Record {
     /// The registry's whole answer at issue; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Licence>,
-    /// The holder's licence whose place this one takes, where the application is about one.
+    /// The holder's licence whose place this one takes, where there was a current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<LicenceId>,
 }
@@ -118,7 +118,7 @@ impl Record {
         let signed = secrets.signing_keys().sign(json, &signed_for(id))?;
         let (table, column) = LICENCES;
         let sealed = secrets.sealer().seal_bytes(&Context { table, column, row: &id.to_string() }, &signed)?;
-        Ok(NewLicence { id, status: self.status, facts: self.facts, sealed })
+        Ok(NewLicence { id, status: self.status, facts: self.facts, sealed, supersedes: self.supersedes })
     }
 
     /// Opens a stored record.

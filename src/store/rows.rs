@@ -185,6 +185,14 @@ pub fn counter_key(application: &Application) -> CounterKey {
     (application.status.as_str(), ApplicationColumns::of(application).stage)
 }
 
+/// Whether every licence that the plans end or replace was current, as they count on.
+///
+/// # Errors
+/// [`StoreError::LicenceNotCurrent`] when the statement met fewer.
+pub fn all_current(met: u64, wanted: usize) -> Result<()> {
+    if usize::try_from(met) == Ok(wanted) { Ok(()) } else { Err(StoreError::LicenceNotCurrent) }
+}
+
 /// Whether an operator must act: stalled, or a notification that was given up.
 pub fn needs_operator(application: &Application) -> bool {
     application.status == Status::Stalled || application.has_failed_notice()

@@ -422,6 +422,8 @@ pub struct LicenceRecord {
     pub sealed: SealedRecord,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
+    /// When its service was ended; none also of those that an earlier version ended.
+    pub terminated_at: Option<DateTime<Utc>>,
     /// When the status sweep had its last answer about it.
     pub seen_at: Option<DateTime<Utc>>,
     /// Letters of the status in that answer.

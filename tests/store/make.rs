@@ -178,7 +178,13 @@ pub fn licence(classes: &str) -> NewLicence {
             authority: "蒙C".to_owned(),
         },
         sealed: sealed("licence"),
+        supersedes: None,
     }
+}
+
+/// A licence that takes another's place.
+pub fn successor(classes: &str, former: LicenceId) -> NewLicence {
+    NewLicence { supersedes: Some(former), ..licence(classes) }
 }
 
 pub fn webhook(application: &Application, at: DateTime<Utc>) -> NewWebhook {

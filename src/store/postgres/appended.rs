@@ -7,7 +7,7 @@ use super::row;
 use crate::domain::{ids::LicenceId, review::Review};
 use crate::store::{
     Result,
-    rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows},
+    rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows, all_current},
     types::NewWebhook,
 };
 
@@ -79,22 +79,26 @@ async fn reviews(connection: &mut PgConnection, reviews: &[&Review]) -> Result<(
     Ok(())
 }
 
-/// Ends the service of licences that are current still.
+/// Ends the service of licences, each of which must be current still.
 async fn terminated(connection: &mut PgConnection, licences: &[LicenceId]) -> Result<()> {
-    sqlx::query("UPDATE licences SET state = 'terminated' WHERE id = ANY($1) AND state = 'current'")
-        .bind(licences.iter().map(|id| id.0).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
-    Ok(())
+    let ended = sqlx::query(
+        "UPDATE licences SET state = 'terminated', terminated_at = now() WHERE id = ANY($1) AND state = 'current'",
+    )
+    .bind(licences.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    all_current(ended.rows_affected(), licences.len())
 }
 
-/// Two statements: the former licence has to make room before the new one may be the holder's current one.
+/// Two statements: the former licence has to make room, and be current until now, before the new one may be the holder's
+/// current one.
 async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) -> Result<()> {
-    let holders: Vec<&str> = licences.iter().map(|row| row.application.holder.as_str()).collect();
-    sqlx::query("UPDATE licences SET state = 'superseded' WHERE holder = ANY($1) AND state = 'current'")
-        .bind(&holders)
+    let former: Vec<Uuid> = licences.iter().filter_map(|row| row.licence.supersedes).map(|id| id.0).collect();
+    let superseded = sqlx::query("UPDATE licences SET state = 'superseded' WHERE id = ANY($1) AND state = 'current'")
+        .bind(&former)
         .execute(&mut *connection)
         .await?;
+    all_current(superseded.rows_affected(), former.len())?;
     let facts = licences.iter().map(|row| row::text(&row.licence.facts)).collect::<Result<Vec<_>>>()?;
     sqlx::query(
         "INSERT INTO licences (id, application_id, holder, kind, state, status, facts, key_id, wrapped_key, ciphertext,
@@ -106,7 +110,7 @@ async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) ->
     )
     .bind(licences.iter().map(|row| row.licence.id.0).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.application.id.0).collect::<Vec<_>>())
-    .bind(holders)
+    .bind(licences.iter().map(|row| row.application.holder.as_str()).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.application.kind.as_str()).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.licence.status.as_str()).collect::<Vec<_>>())
     .bind(facts)

@@ -245,6 +245,7 @@ pub(super) fn licence(row: &SqliteRow) -> Result<LicenceRecord> {
         status: row.text("status")?,
         sealed: row.sealed()?,
         issued_at: row.parsed("issued_at")?,
+        terminated_at: row.parsed_opt("terminated_at")?,
         seen_at: row.parsed_opt("seen_at")?,
         seen_status: row.parsed_opt("seen_status")?,
     })

@@ -356,7 +356,7 @@ pub(super) fn evidence(photo_id: PhotoId) -> Evidence {
 
 pub(super) fn licence() -> NewLicence {
     let sealed = SealedRecord { key_id: "k1".to_owned(), wrapped_key: vec![1], ciphertext: vec![2] };
-    NewLicence { id: LicenceId::new(), status: "A".to_owned(), facts: facts(), sealed }
+    NewLicence { id: LicenceId::new(), status: "A".to_owned(), facts: facts(), sealed, supersedes: None }
 }
 
 pub(super) fn at(text: &str) -> DateTime<Utc> {
