@@ -18,7 +18,7 @@ use crate::{
         },
     },
     http::{self, AppState},
-    licences::desk::Desk,
+    licences::{card::CardPress, desk::Desk},
     providers::{Providers, breaker::Breakers},
     stages, telemetry,
 };
@@ -117,9 +117,10 @@ impl Server {
         let engine = wiring::engine(config, roles, store, secrets, hints).await?;
         let photos = wiring::photo_vault(config, &engine)?;
         let desk = wiring::desk(config, &engine, photos.clone(), registry);
+        let cards = wiring::cards(config)?;
         let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
-            engine.work(stages::all(&wiring::tools(config, &engine, providers, photos)));
+            engine.work(stages::all(&wiring::tools(config, &engine, providers, photos, cards.clone())));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
         }
         if roles.contains(&Role::Scheduler) {
@@ -138,7 +139,7 @@ impl Server {
             address = Some(local);
             http = Some(tokio::spawn(answer(
                 listener,
-                router(config, &engine, breakers, desk.clone())?,
+                router(config, &engine, breakers, desk.clone(), cards)?,
                 stop_http.clone(),
             )));
         }
@@ -161,7 +162,13 @@ impl Server {
     }
 }
 
-fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk) -> anyhow::Result<axum::Router> {
+fn router(
+    config: &Config,
+    engine: &Engine,
+    breakers: Arc<Breakers>,
+    desk: Desk,
+    cards: CardPress,
+) -> anyhow::Result<axum::Router> {
     let limits = &config.limits;
     let settings = http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
@@ -181,7 +188,7 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk)
         ..http::Settings::default()
     };
     let (inspector, blobs) = (wiring::inspector(config)?, wiring::blobs(config)?);
-    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, wiring::cards(config)?, settings);
+    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, cards, settings);
     Ok(http::router(state))
 }
 

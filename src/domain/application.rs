@@ -325,9 +325,6 @@ pub struct Application {
     /// The highest fence that any of its ended jobs had: fences never repeat, so an old holder never matches.
     #[serde(default)]
     pub last_fence: i64,
-    /// Whether operators were told that its licence has no card.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub card_refused: bool,
     /// What became of the issued licence; none while there is nothing to remember.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<LicenceWatch>,

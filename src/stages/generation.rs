@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use crate::{
     domain::{
         application::{OutcomeCode, Photo, PhotoSource},
-        decision::{Decision, Failure},
+        decision::{Decision, Failure, NewLicence},
+        licence_watch::CardProblem,
         stage::Stage,
     },
     engine::run::{Run, StageRunner},
@@ -42,8 +43,10 @@ impl Generation {
         let photo = self.portrait(run, current.as_ref()).await?;
         let mut record = Record::new(run.application(), run.applicant(), &licence, photo);
         record.supersedes = current.map(|current| current.id);
+        // A name that cannot be drawn is no fault of its holder: operators know of it before anybody asks for the card.
+        let card_problem = (!self.0.cards.missing(record.printed()).is_empty()).then_some(CardProblem::GlyphMissing);
         match record.seal(&self.0.secrets) {
-            Ok(sealed) => Ok(Decision::Issue(Box::new(sealed))),
+            Ok(licence) => Ok(Decision::Issue(Box::new(NewLicence { card_problem, ..licence }))),
             Err(error) => Err(Decision::Stall(Failure::new("record_not_sealed", error.to_string()))),
         }
     }

@@ -17,6 +17,7 @@ use crate::{
         provider_error::{ErrorClass, ProviderError},
     },
     engine::run::StageRunner,
+    licences::card::CardPress,
     photos::PhotoVault,
     providers::{CallError, Providers},
     secrets::KeyMaterial,
@@ -34,6 +35,8 @@ pub struct Tools {
     pub secrets: Arc<KeyMaterial>,
     /// Where portraits are kept.
     pub photos: PhotoVault,
+    /// What knows which characters a card can print.
+    pub cards: CardPress,
     /// How often a pending face verification is asked for.
     pub face_poll: Duration,
 }

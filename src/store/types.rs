@@ -11,6 +11,7 @@ use crate::domain::{
     ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
     licence_display::LicenceState,
+    licence_watch::CardProblem,
     review::ReviewState,
     stage::Stage,
 };
@@ -428,6 +429,8 @@ pub struct LicenceRecord {
     pub seen_at: Option<DateTime<Utc>>,
     /// Letters of the status in that answer.
     pub seen_status: Option<String>,
+    /// Why its card cannot be drawn; none while it can, or nobody knows.
+    pub card_problem: Option<CardProblem>,
 }
 
 /// A workflow version that is in use: released, never edited again.

@@ -60,6 +60,8 @@ const ROUTES: &[Row] = &[
     ("POST", "/v1/licences/{id}/presentations", PRESENT),
     ("GET", "/v1/licences/{id}/verifications", PRESENT),
     ("POST", "/v1/presentations/verify", VERIFY),
+    ("GET", "/v1/ops/licences", OPS_READ),
+    ("GET", "/v1/ops/licences/{id}", OPS_READ),
     ("POST", "/v1/ops/licences/{id}/terminate", OPS_WRITE),
     ("GET", "/v1/ops/overview", OPS_READ),
     ("GET", "/v1/ops/queues", OPS_READ),

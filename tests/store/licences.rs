@@ -7,7 +7,7 @@ use greenlane::{
         decision::NewLicence,
         ids::LicenceId,
         licence_display::LicenceState,
-        licence_watch::LicenceWatch,
+        licence_watch::{CardProblem, LicenceWatch},
         presentation::{Purpose, Refused},
     },
     store::{self, StoreError, licences::Verification, types::Page},
@@ -128,6 +128,40 @@ pub async fn a_service_ends_with_its_application(site: Site) {
     let next = issued(&site, "one", TimeDelta::zero()).await;
     assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
     assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(next));
+}
+
+pub async fn licences_without_card_are_listed(site: Site) {
+    let of = async |problem: CardProblem| {
+        let licence = NewLicence { card_problem: Some(problem), ..make::licence("C1") };
+        issue(&site, &format!("{problem} {}", licence.id), &licence, TimeDelta::zero()).await.unwrap();
+        set_card_problem(&site, licence.id, Some(problem)).await;
+        licence.id
+    };
+    let first = of(CardProblem::GlyphMissing).await;
+    let second = of(CardProblem::PortraitUnusable).await;
+    let third = of(CardProblem::GlyphMissing).await;
+    issued(&site, "well", TimeDelta::zero()).await;
+    let page = async |limit, after| {
+        let listed = site.licences_without_card(&Page { limit, after }).await.unwrap();
+        (listed.items.iter().map(|licence| (licence.id, licence.card_problem)).collect::<Vec<_>>(), listed.next)
+    };
+    let (newest, next) = page(2, None).await;
+    let glyph = Some(CardProblem::GlyphMissing);
+    assert_eq!(newest, [(third, glyph), (second, Some(CardProblem::PortraitUnusable))]);
+    assert_eq!(page(2, next).await, (vec![(first, glyph)], None));
+    // What was drawn again, and what is not shown any more, is nobody's task.
+    set_card_problem(&site, second, None).await;
+    terminate(&site, third).await.unwrap();
+    assert_eq!(page(9, None).await.0, [(first, glyph)]);
+    assert!(site.licences_without_card(&Page { limit: 2, after: Some("nonsense".to_owned()) }).await.is_err());
+}
+
+async fn set_card_problem(site: &Site, licence: LicenceId, card_problem: Option<CardProblem>) {
+    let record = site.licence(licence).await.unwrap().unwrap();
+    site.change(&[record.application_id], |write| {
+        write.after.application.watch = Some(LicenceWatch { card_problem, ..LicenceWatch::default() });
+    })
+    .await;
 }
 
 pub async fn only_a_current_licence_is_ended_or_replaced(site: Site) {

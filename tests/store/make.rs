@@ -55,7 +55,6 @@ pub fn application(now: DateTime<Utc>) -> Application {
         callback_url: None,
         upstream_ref: None,
         last_fence: 0,
-        card_refused: false,
         watch: None,
         revision: 0,
         chain: ChainHead { seq: 1, hash: hash(1) },
@@ -179,6 +178,7 @@ pub fn licence(classes: &str) -> NewLicence {
         },
         sealed: sealed("licence"),
         supersedes: None,
+        card_problem: None,
     }
 }
 

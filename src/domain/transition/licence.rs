@@ -1,4 +1,5 @@
-//! What happens to a licence after its issue: the registry's word changes, it is checked, its service ends.
+//! What happens to a licence after its issue: the registry's word changes, its card is refused or drawn again, it is
+//! checked, its service ends.
 
 use serde_json::json;
 
@@ -8,7 +9,8 @@ use crate::domain::{
     event::{Actor, EventType},
     ids::LicenceId,
     job::{Job, Slot},
-    licence_watch::LicenceWatch,
+    licence_watch::{CardProblem, LicenceWatch},
+    plan::AlertKind,
     presentation::{Purpose, Refused},
 };
 
@@ -45,6 +47,25 @@ impl Draft<'_> {
             let notice = Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: fence };
             self.app().watch.get_or_insert_default().notices.push(notice);
         }
+    }
+
+    /// Operators hear of each reason once, however often the holder asks for the card.
+    pub(super) fn card_refused(&mut self, problem: CardProblem) -> Result<(), Refusal> {
+        if self.watch()?.card_problem.replace(problem) == Some(problem) {
+            return Err(Refusal::Nothing);
+        }
+        let licence_id = self.app_ref().licence_id;
+        self.system_event(EventType::CardRefused, json!({ "licence_id": licence_id, "reason": problem }));
+        self.alert(AlertKind::CardRefused);
+        Ok(())
+    }
+
+    /// What was mended needs nobody any more.
+    pub(super) fn card_drawn(&mut self) -> Result<(), Refusal> {
+        self.watch()?.card_problem.take().ok_or(Refusal::Nothing)?;
+        let licence_id = self.app_ref().licence_id;
+        self.system_event(EventType::CardDrawn, json!({ "licence_id": licence_id }));
+        Ok(())
     }
 
     pub(super) fn terminate(&mut self, actor: Actor, licence: LicenceId, reason: &str) -> Result<(), Refusal> {

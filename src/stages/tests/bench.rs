@@ -21,7 +21,10 @@ use crate::{
         fixture::Site,
         run::{Ledger, Run},
     },
-    licences::record::{Record, facts},
+    licences::{
+        card::CardPress,
+        record::{Record, facts},
+    },
     photos::PhotoVault,
     providers::{Providers, blob::BlobStore},
     store::types::PhotoRecord,
@@ -62,7 +65,8 @@ impl Bench {
         let shared = &site.engine.shared;
         let (store, secrets) = (Arc::clone(&shared.store), Arc::clone(&shared.secrets));
         let photos = PhotoVault::new(Arc::clone(&store), Arc::clone(&secrets), blobs());
-        let tools = Tools { providers, store, secrets, photos, face_poll: FACE_POLL };
+        let cards = CardPress::load(None).unwrap();
+        let tools = Tools { providers, store, secrets, photos, cards, face_poll: FACE_POLL };
         let applicant = serde_json::from_value(json!({
             "document": { "document_type": "A", "document_number": "11010519491231002X" },
             "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",

@@ -6,6 +6,7 @@ use crate::{
         application::{Kind, OutcomeCode, Photo, PhotoSource},
         decision::{Decision, NewLicence},
         ids::PhotoId,
+        licence_watch::CardProblem,
         stage::Stage,
     },
     licences::record::{Record, facts},
@@ -117,6 +118,15 @@ async fn a_service_that_ended_meanwhile_is_not_brought_back() {
         bench.ends_the_service().await;
         assert_eq!(bench.rejection(STAGE).await, Some(wanted), "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_drawn_is_issued_and_told() {
+    let mut bench = Bench::new().await;
+    assert_eq!(issued(&bench).await.card_problem, None);
+    bench.applicant.name = serde_json::from_value("张𬭎".into()).unwrap();
+    bench.outside.registered(|licence| licence.holder_name = "张𬭎".to_owned());
+    assert_eq!(issued(&bench).await.card_problem, Some(CardProblem::GlyphMissing));
 }
 
 #[tokio::test]

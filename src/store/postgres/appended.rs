@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row;
-use crate::domain::{ids::LicenceId, review::Review};
+use crate::domain::{ids::LicenceId, licence_watch::CardProblem, review::Review};
 use crate::store::{
     Result,
     rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows, all_current},
@@ -16,6 +16,7 @@ pub(super) fn is_empty(rows: &Rows<'_>) -> bool {
     rows.reviews.is_empty()
         && rows.licences.is_empty()
         && rows.terminated.is_empty()
+        && rows.card_problems.is_empty()
         && rows.webhooks.is_empty()
         && rows.notes.is_empty()
         && rows.alerts.is_empty()
@@ -31,6 +32,9 @@ pub(super) async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Res
     }
     if !rows.terminated.is_empty() {
         terminated(connection, &rows.terminated).await?;
+    }
+    if !rows.card_problems.is_empty() {
+        card_problems(connection, &rows.card_problems).await?;
     }
     if !rows.webhooks.is_empty() {
         webhooks(connection, &rows.webhooks).await?;
@@ -88,6 +92,19 @@ async fn terminated(connection: &mut PgConnection, licences: &[LicenceId]) -> Re
     .execute(connection)
     .await?;
     all_current(ended.rows_affected(), licences.len())
+}
+
+/// Notes whose cards can or cannot be drawn.
+async fn card_problems(connection: &mut PgConnection, problems: &[(LicenceId, Option<CardProblem>)]) -> Result<()> {
+    sqlx::query(
+        "UPDATE licences AS l SET card_problem = w.problem FROM unnest($1::uuid[], $2::text[]) AS w(id, problem)
+         WHERE l.id = w.id",
+    )
+    .bind(problems.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind(problems.iter().map(|(_, problem)| problem.map(CardProblem::as_str)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Two statements: the former licence has to make room, and be current until now, before the new one may be the holder's

@@ -199,5 +199,6 @@ pub(super) fn licence(row: &PgRow) -> Result<LicenceRecord> {
         terminated_at: row.try_get("terminated_at")?,
         seen_at: row.try_get("seen_at")?,
         seen_status: row.try_get("seen_status")?,
+        card_problem: row::name_opt(row, "card_problem")?,
     })
 }

@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
     "20261128070000_add_licence_termination.sql",
+    "20261128070100_add_card_problem.sql",
 );
 
 /// The oldest server with everything that the statements use.

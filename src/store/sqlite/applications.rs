@@ -248,5 +248,6 @@ pub(super) fn licence(row: &SqliteRow) -> Result<LicenceRecord> {
         terminated_at: row.parsed_opt("terminated_at")?,
         seen_at: row.parsed_opt("seen_at")?,
         seen_status: row.parsed_opt("seen_status")?,
+        card_problem: row.parsed_opt("card_problem")?,
     })
 }

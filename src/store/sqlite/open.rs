@@ -37,6 +37,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
     "20261128070000_add_licence_termination.sql",
+    "20261128070100_add_card_problem.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.

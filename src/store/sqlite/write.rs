@@ -17,6 +17,7 @@ use crate::domain::{
     application::Application,
     ids::{ApplicationId, LicenceId},
     job::Job,
+    licence_watch::CardProblem,
     review::Review,
 };
 
@@ -268,6 +269,21 @@ pub(super) async fn terminated(tx: &mut SqliteConnection, licences: &[LicenceId]
     .execute(tx)
     .await?;
     all_current(ended.rows_affected(), licences.len())
+}
+
+/// Notes whose cards can or cannot be drawn.
+pub(super) async fn card_problems(
+    tx: &mut SqliteConnection,
+    problems: &[(LicenceId, Option<CardProblem>)],
+) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    query("UPDATE licences SET card_problem = v ->> 1 FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> 0")
+        .bind(list(problems.iter().map(|problem| json!(problem))))
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Appends reviewers' notes.
