@@ -61,6 +61,8 @@ wire_enum! {
         CalendarMissing = "calendar_missing",
         /// A licence's card cannot be drawn.
         CardRefused = "card_refused",
+        /// An issued licence is shown otherwise than before.
+        LicenceStatusChanged = "licence_status_changed",
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         ids::{ApplicationId, LicenceId},
         licence_display::{Display, LicenceState, Look, Seen},
         licence_status::LicenceStatus,
-        licence_watch::CardProblem,
+        licence_watch::{CardProblem, NOT_FOUND},
         personal::{HOLDER_INDEX, holder_key},
     },
     engine::{Engine, commit::ApplyError, sweep::licences::LicenceSource},
@@ -197,9 +197,6 @@ impl Desk {
         }
     }
 }
-
-/// What the audit log says when the registry has no such licence.
-const NOT_FOUND: &str = "not_found";
 
 /// The status and whether a reissue is needed, as they are noted.
 fn news(licence: &LicenceRecord, seen: &Seen) -> (String, bool) {

@@ -61,6 +61,7 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/licences/{id}/verifications", PRESENT),
     ("POST", "/v1/presentations/verify", VERIFY),
     ("GET", "/v1/ops/licences", OPS_READ),
+    ("GET", "/v1/ops/licences/changes", OPS_READ),
     ("GET", "/v1/ops/licences/{id}", OPS_READ),
     ("POST", "/v1/ops/licences/{id}/terminate", OPS_WRITE),
     ("GET", "/v1/ops/overview", OPS_READ),

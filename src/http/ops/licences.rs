@@ -1,4 +1,4 @@
-//! Issued licences: what is wrong with some, and the end of one's service.
+//! Issued licences: what is wrong with some, what changed, and the end of one's service.
 
 use askama::Template;
 use axum::{
@@ -7,6 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{
     domain::ids::LicenceId,
     http::{
         api::ops::{
+            licence_changes::{ChangeBody, changes},
             licence_problems::{ProblemLicenceBody, card_refused},
             licences::{CheckBody, OperatorLicenceBody, end_service, look},
         },
@@ -35,11 +37,13 @@ const LISTED: usize = 50;
 /// So many of the last characters of a licence's id are typed to end its service.
 const TYPED: usize = 6;
 
-/// Which page of the list.
+/// Which pages of the lists.
 #[derive(Deserialize)]
 pub(super) struct Filter {
     #[serde(default)]
     cursor: String,
+    #[serde(default)]
+    changes: String,
 }
 
 #[derive(Template)]
@@ -48,6 +52,8 @@ struct List {
     page: Page,
     refused: Vec<(ProblemLicenceBody, String)>,
     next: Option<String>,
+    changes: Vec<(ChangeBody, String)>,
+    next_changes: Option<String>,
 }
 
 pub(super) async fn list(
@@ -56,13 +62,25 @@ pub(super) async fn list(
     _person: Person<ReadOperations>,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
-    let after = Some(filter.cursor).filter(|cursor| !cursor.is_empty());
-    let refused = card_refused(&state, &Rows { limit: LISTED, after }).await?;
-    let row = |body: ProblemLicenceBody| {
-        let issued = moment(body.issued_at);
-        (body, issued)
+    let rows = |cursor: String| Rows { limit: LISTED, after: Some(cursor).filter(|cursor| !cursor.is_empty()) };
+    let refused = card_refused(&state, &rows(filter.cursor)).await?;
+    let changes = changes(&state, &rows(filter.changes)).await?;
+    Ok(html(&List {
+        page,
+        next: refused.next_cursor,
+        refused: with_moments(refused.items, |body| body.issued_at),
+        next_changes: changes.next_cursor,
+        changes: with_moments(changes.items, |body| body.at),
+    }))
+}
+
+/// Each with a moment as pages show it.
+fn with_moments<T>(bodies: Vec<T>, at: impl Fn(&T) -> DateTime<Utc>) -> Vec<(T, String)> {
+    let shown = |body| {
+        let at = moment(at(&body));
+        (body, at)
     };
-    Ok(html(&List { page, next: refused.next_cursor, refused: refused.items.into_iter().map(row).collect() }))
+    bodies.into_iter().map(shown).collect()
 }
 
 /// The licence of an application, as its page shows it.
@@ -90,7 +108,7 @@ impl Panel {
             issued: moment(body.licence.issued_at),
             terminated: moment_or(body.terminated_at),
             checked: moment_or(body.licence.display.checked_at),
-            checks: checks.into_iter().map(|check| (moment(check.at), check)).map(|(at, check)| (check, at)).collect(),
+            checks: with_moments(checks, |check| check.at),
             typed: typed(id),
             problem: String::new(),
             body,

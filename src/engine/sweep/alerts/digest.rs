@@ -70,6 +70,7 @@ fn meaning(kind: &str) -> &'static str {
         Ok(AlertKind::DeadlineBreached) => "the due time has passed 已超办结时限",
         Ok(AlertKind::NotificationFailed) => "the applicant was not reached 通知未送达",
         Ok(AlertKind::CardRefused) => "a licence has no card 驾驶证电子版无法生成",
+        Ok(AlertKind::LicenceStatusChanged) => "an issued licence is shown otherwise 电子证显示状态变化",
         Ok(AlertKind::CalendarMissing) => "no calendar for the due time 缺少工作日历",
         Err(_) => "see /ops 见控制台",
     }
