@@ -43,12 +43,11 @@ impl Draft<'_> {
             Decision::Issue(licence) => {
                 self.app().licence = Some(licence.facts.clone());
                 self.app().licence_id = Some(licence.id);
-                let card_problem = licence.card_problem;
-                self.plan.licence = Some(*licence);
-                self.advance(&job, outcome::ISSUED, Finding::Nothing);
-                if let Some(problem) = card_problem {
+                if let Some(problem) = licence.card_problem {
                     self.card_refused(problem)?;
                 }
+                self.plan.licence = Some(*licence);
+                self.advance(&job, outcome::ISSUED, Finding::Nothing);
             }
             Decision::Sent { message_id } => self.settle_sent(&job, &message_id),
             Decision::Undeliverable(failure) => self.give_up(&job, failure),
