@@ -10,9 +10,11 @@ use crate::support::{Database, Sample, Site, on_both_databases, program::Setting
 /// Debian's package `fonts-noto-cjk`; without it the test of a fuller font has nothing to look at.
 const FULL_FONT: &str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
 
-/// A site whose displays ask the registry every time.
+/// A site whose displays ask the registry every time. An unoptimised program takes long for a card, so its codes live long.
 async fn start(database: Database) -> Site {
-    Site::on(database).setting("licence.status_cache_seconds", 0).start().await
+    let plan =
+        Site::on(database).setting("licence.status_cache_seconds", 0).setting("licence.presentation_seconds", 600);
+    plan.start().await
 }
 
 async fn issue(site: &Site, sample: &Sample) -> String {
