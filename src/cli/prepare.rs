@@ -24,8 +24,10 @@ pub(super) struct Prepared {
     pub(super) workflows: WorkflowSet,
     /// The photo files.
     pub(super) blobs: BlobStore,
-    /// What uploaded photos are inspected by and cards are drawn by, for the role `api`.
-    pub(super) studio: Option<(Inspector, CardPress)>,
+    /// What cards are drawn by.
+    pub(super) cards: CardPress,
+    /// What uploaded photos are inspected by, for the role `api`.
+    pub(super) inspector: Option<Inspector>,
     /// Mail to operations, for the role `scheduler`.
     pub(super) mailer: Option<OperationsMailer>,
 }
@@ -42,16 +44,15 @@ impl Prepared {
             problems.take(require_providers(config));
         }
         let workflows = problems.take(workflows(config));
-        let is_api = roles.contains(&Role::Api);
-        let inspector = is_api.then(|| problems.take(inspector(config))).flatten();
-        let cards = is_api.then(|| problems.take(cards(config))).flatten();
+        let inspector = roles.contains(&Role::Api).then(|| problems.take(inspector(config))).flatten();
+        let cards = problems.take(cards(config));
         let addresses = roles.contains(&Role::Scheduler).then(|| problems.take(addresses(config))).flatten();
         problems.end()?;
         let blobs = problems.take(blobs(config));
         let mailer = addresses.and_then(|addresses| problems.take(mailer(config, addresses)));
         problems.end()?;
-        match (workflows, blobs) {
-            (Some(workflows), Some(blobs)) => Ok(Self { workflows, blobs, studio: inspector.zip(cards), mailer }),
+        match (workflows, blobs, cards) {
+            (Some(workflows), Some(blobs), Some(cards)) => Ok(Self { workflows, blobs, cards, inspector, mailer }),
             _ => Err(Refused(problems.0)),
         }
     }

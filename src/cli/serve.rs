@@ -120,7 +120,7 @@ impl Server {
         let desk = wiring::desk(config, &engine, photos.clone(), registry);
         let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
-            engine.work(stages::all(&wiring::tools(config, &engine, providers, photos)));
+            engine.work(stages::all(&wiring::tools(config, &engine, providers, photos, prepared.cards.clone())));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
         }
         let mut checkpoints = None;
@@ -137,10 +137,10 @@ impl Server {
         }
         let stop_http = CancellationToken::new();
         let (mut address, mut http) = (None, None);
-        if let Some((inspector, cards)) = prepared.studio {
+        if let Some(inspector) = prepared.inspector {
             let settings = settings(config)?;
-            let state =
-                AppState::new(engine.clone(), inspector, prepared.blobs, breakers, desk.clone(), cards, settings);
+            let (blobs, cards) = (prepared.blobs, prepared.cards);
+            let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk.clone(), cards, settings);
             // Where `/metrics` is answered.
             engine.sweep(vec![Arc::new(Gauges(engine.clone()))]);
             let bind = config.server.bind.to_string();

@@ -364,12 +364,13 @@ pub fn licence_sweep(config: &Config, engine: &Engine, desk: Desk) -> anyhow::Re
 }
 
 /// What the stages may use.
-pub fn tools(config: &Config, engine: &Engine, providers: Providers, photos: PhotoVault) -> Tools {
+pub fn tools(config: &Config, engine: &Engine, providers: Providers, photos: PhotoVault, cards: CardPress) -> Tools {
     Tools {
         providers,
         store: Arc::clone(&engine.shared.store),
         secrets: Arc::clone(&engine.shared.secrets),
         photos,
+        cards,
         face_poll: config.face.pending_poll_seconds.duration(),
     }
 }

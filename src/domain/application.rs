@@ -325,9 +325,6 @@ pub struct Application {
     /// The highest fence that any of its ended jobs had: fences never repeat, so an old holder never matches.
     #[serde(default)]
     pub last_fence: i64,
-    /// Whether operators were told that its licence has no card.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub card_refused: bool,
     /// What became of the issued licence; none while there is nothing to remember.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<LicenceWatch>,
@@ -357,11 +354,24 @@ impl Application {
         self.notices.iter().any(|notice| notice.state == NoticeState::Failed)
     }
 
-    /// The notice that a slot settles: of the result, or that a reissue is needed.
+    /// The key of a slot's notification at its provider, the same on every try: `{id}:{purpose}`. There is one result and
+    /// one need of a reissue, but a status may change often: each change has its number in the key.
+    pub fn notice_key(&self, slot: Slot) -> String {
+        match slot.purpose() {
+            purpose @ (Purpose::Result | Purpose::Reapply) => format!("{}:{purpose}", self.id),
+            purpose @ Purpose::Status => {
+                let round = self.watch.as_ref().map_or(0, |watch| watch.status_round);
+                format!("{}:{purpose}-{round}", self.id)
+            }
+        }
+    }
+
+    /// The notice that a slot settles: of the result, that a reissue is needed, or that the licence is shown otherwise.
     pub fn notice(&self, slot: Slot) -> Option<&Notice> {
         let notices = match slot.purpose() {
             Purpose::Result => &self.notices,
             Purpose::Reapply => &self.watch.as_ref()?.notices,
+            Purpose::Status => &self.watch.as_ref()?.status_notices,
         };
         notices.iter().find(|notice| Some(notice.channel) == slot.channel())
     }
@@ -371,6 +381,7 @@ impl Application {
         let notices = match slot.purpose() {
             Purpose::Result => &mut self.notices,
             Purpose::Reapply => &mut self.watch.as_mut()?.notices,
+            Purpose::Status => &mut self.watch.as_mut()?.status_notices,
         };
         notices.iter_mut().find(|notice| Some(notice.channel) == slot.channel())
     }

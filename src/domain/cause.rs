@@ -8,6 +8,7 @@ use super::{
     event::Actor,
     ids::{LicenceId, PhotoId, ReviewId},
     job::Slot,
+    licence_watch::CardProblem,
     photo_reason::PhotoReason,
     presentation::{Purpose, Refused},
     review::Verdict,
@@ -100,9 +101,11 @@ pub enum Cause {
     },
     /// The card (驾驶证电子版) of the licence could not be drawn from its data, for example for want of a glyph.
     CardRefused {
-        /// A stable code.
-        code: &'static str,
+        /// Why.
+        problem: CardProblem,
     },
+    /// The card was drawn.
+    CardDrawn,
 }
 
 /// What an operator does with a stalled application.

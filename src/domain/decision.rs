@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     application::{OutcomeCode, WaitReason},
     ids::LicenceId,
+    licence_watch::CardProblem,
     photo_reason::PhotoReason,
     review::Evidence,
     vehicle_class::VehicleClasses,
@@ -92,6 +93,10 @@ pub struct NewLicence {
     pub facts: LicenceFacts,
     /// The encrypted record.
     pub sealed: SealedRecord,
+    /// The holder's current licence, whose place it takes: written only while that one is current still.
+    pub supersedes: Option<LicenceId>,
+    /// Why its card cannot be drawn, as far as that is known before anybody asks for it.
+    pub card_problem: Option<CardProblem>,
 }
 
 /// An encrypted record with its wrapped data key.

@@ -110,6 +110,8 @@ wire_enum! {
         Completed = "completed",
         /// The licence's card could not be drawn.
         CardRefused = "card_refused",
+        /// The licence's card can be drawn again.
+        CardDrawn = "card_drawn",
         /// The registry has another status of the issued licence, or other data, than was noted last.
         LicenceStatusChanged = "licence_status_changed",
         /// An operator ended the service of the issued licence.

@@ -17,16 +17,22 @@ wire_enum! {
         ReapplySms = "reapply_sms",
         /// That a reissue is needed, by app.
         ReapplyApp = "reapply_app",
+        /// That the licence is shown otherwise now, by SMS.
+        StatusSms = "status_sms",
+        /// That the licence is shown otherwise now, by app.
+        StatusApp = "status_app",
     }
 }
 
 wire_enum! {
-    /// What a notification is about: the second half of its key `{application_id}:{purpose}`.
+    /// What a notification is about; see [`Application::notice_key`](super::application::Application::notice_key).
     pub enum Purpose as "purpose" {
         /// How the application ended.
         Result = "result",
         /// 需要重新申领: the licence data changed since the issue.
         Reapply = "reapply",
+        /// 状态变化: the licence is shown otherwise now.
+        Status = "status",
     }
 }
 
@@ -47,11 +53,20 @@ impl Slot {
         }
     }
 
+    /// The slot that tells by a channel that the licence is shown otherwise now.
+    pub const fn status(channel: Channel) -> Self {
+        match channel {
+            Channel::Sms => Self::StatusSms,
+            Channel::App => Self::StatusApp,
+        }
+    }
+
     /// What the slot's notification is about.
     pub const fn purpose(self) -> Purpose {
         match self {
             Self::Main | Self::Sms | Self::App => Purpose::Result,
             Self::ReapplySms | Self::ReapplyApp => Purpose::Reapply,
+            Self::StatusSms | Self::StatusApp => Purpose::Status,
         }
     }
 
@@ -59,8 +74,8 @@ impl Slot {
     pub const fn channel(self) -> Option<Channel> {
         match self {
             Self::Main => None,
-            Self::Sms | Self::ReapplySms => Some(Channel::Sms),
-            Self::App | Self::ReapplyApp => Some(Channel::App),
+            Self::Sms | Self::ReapplySms | Self::StatusSms => Some(Channel::Sms),
+            Self::App | Self::ReapplyApp | Self::StatusApp => Some(Channel::App),
         }
     }
 }

@@ -25,6 +25,12 @@ pub const REAPPLY_NEEDED_ZH: &str = "您的驾驶证信息已变更，请登录�
 /// The title of that in the app.
 pub const REAPPLY_TITLE_ZH: &str = "驾驶证电子版需要重新申领";
 
+/// What a holder is told when the licence is shown otherwise now. It does not say how: whoever has the telephone reads it.
+pub const STATUS_CHANGED_ZH: &str = "您的驾驶证状态发生变化，请登录“交管12123”APP查看驾驶证电子版。";
+
+/// The title of that in the app.
+pub const STATUS_CHANGED_TITLE_ZH: &str = "驾驶证状态发生变化";
+
 /// The notice on the licence that there are cases in which only the paper licence serves (R31).
 pub const PAPER_NEEDED_ZH: &str = "特定情况下，仍需使用纸质驾驶证。";
 
@@ -40,6 +46,8 @@ wire_enum! {
         Rejected = "rejected",
         /// The licence data changed: a reissue is needed.
         Reapply = "reapply",
+        /// The licence is shown otherwise now.
+        StatusChanged = "status_changed",
     }
 }
 

@@ -61,6 +61,8 @@ wire_enum! {
         CalendarMissing = "calendar_missing",
         /// A licence's card cannot be drawn.
         CardRefused = "card_refused",
+        /// An issued licence is shown otherwise than before.
+        LicenceStatusChanged = "licence_status_changed",
         /// The registry answered a licence status that nobody knows.
         StatusUnknown = "status_unknown",
         /// A provider refuses this installation: credentials, credit or configuration.

@@ -160,7 +160,6 @@ impl Admitter {
             callback_url: new.callback_url,
             upstream_ref: new.upstream_ref,
             last_fence: 0,
-            card_refused: false,
             watch: None,
             revision: 0,
             chain: empty_chain(),

@@ -116,6 +116,10 @@ impl Committer {
             Ok(Answer::Refused(refusal, _)) => {
                 tracing::debug!(application.id = %run.application().id, %refusal, "the result came too late");
             }
+            // The job is nobody's now: it is freed like every orphan, and the next run sees how the licence stands.
+            Err(ApplyError::Refused(refusal)) => {
+                tracing::info!(application.id = %run.application().id, %refusal, "the result does not hold any more");
+            }
             Ok(Answer::NotFound) | Err(_) => {
                 tracing::error!(application.id = %run.application().id, stage.name = %job.stage, "the result of a run was not stored");
             }
@@ -179,24 +183,33 @@ async fn commit_batch(shared: &Shared, batch: Vec<Submission>) {
     if batch.is_empty() {
         return;
     }
-    let Some(refused) = try_commit(shared, batch).await else { return };
-    if refused.len() == 1 {
-        for submission in refused {
-            let _gone = submission.reply.send(Err(ApplyError::Failed));
-        }
-        return;
+    let Err(refused) = try_commit(shared, batch).await else { return };
+    if refused.batch.len() == 1 {
+        return refused.answer();
     }
-    for submission in refused {
-        if let Some(alone) = try_commit(shared, vec![submission]).await {
-            for submission in alone {
-                let _gone = submission.reply.send(Err(ApplyError::Failed));
-            }
+    for submission in refused.batch {
+        if let Err(alone) = try_commit(shared, vec![submission]).await {
+            alone.answer();
+        }
+    }
+}
+
+/// Submissions that the database refused, and why.
+struct Refused {
+    batch: Vec<Submission>,
+    error: ApplyError,
+}
+
+impl Refused {
+    fn answer(self) {
+        for submission in self.batch {
+            let _gone = submission.reply.send(Err(self.error.clone()));
         }
     }
 }
 
 /// Commits and answers; gives back the submissions that the database refused.
-async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<Submission>> {
+async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), Refused> {
     let mut backoff = Backoff::new();
     loop {
         let items: Vec<Item> = batch.iter().map(|submission| submission.item.clone()).collect();
@@ -208,7 +221,7 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
                 for (submission, answer) in batch.into_iter().zip(answers) {
                     let _gone = submission.reply.send(Ok(answer));
                 }
-                return None;
+                return Ok(());
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(
@@ -218,13 +231,17 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Option<Vec<S
                 );
                 batch = turn_away_impatient(batch);
                 if batch.is_empty() {
-                    return None;
+                    return Ok(());
                 }
                 backoff.wait().await;
             }
+            // Somebody ended or replaced the licence meanwhile: a state like any other that does not allow the cause.
+            Err(StoreError::LicenceNotCurrent) => {
+                return Err(Refused { batch, error: ApplyError::Refused(Refusal::LicenceNotCurrent) });
+            }
             Err(error) => {
                 log_refused(&error, &items);
-                return Some(batch);
+                return Err(Refused { batch, error: ApplyError::Failed });
             }
         }
     }

@@ -44,7 +44,6 @@ fn application(status: Status) -> Application {
         callback_url: None,
         upstream_ref: Some("X-1".to_owned()),
         last_fence: 0,
-        card_refused: false,
         watch: None,
         revision: 0,
         chain: ChainHead { seq: 1, hash: "00".repeat(32) },

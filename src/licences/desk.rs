@@ -13,6 +13,7 @@ use crate::{
         ids::{ApplicationId, LicenceId},
         licence_display::{Display, LicenceState, Look, Seen},
         licence_status::LicenceStatus,
+        licence_watch::{CardProblem, NOT_FOUND},
         personal::{HOLDER_INDEX, holder_key},
     },
     engine::{Engine, commit::ApplyError, sweep::licences::LicenceSource},
@@ -70,10 +71,14 @@ pub struct Shown {
     pub state: LicenceState,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
+    /// When its service was ended.
+    pub terminated_at: Option<DateTime<Utc>>,
     /// What was issued.
     pub record: Record,
     /// How it is shown now.
     pub display: Display,
+    /// Why its card cannot be drawn, as operators were told.
+    pub card_problem: Option<CardProblem>,
 }
 
 /// Shows issued licences. Cheap to clone.
@@ -162,7 +167,9 @@ impl Desk {
             application_id: licence.application_id,
             state: licence.state,
             issued_at: licence.issued_at,
+            terminated_at: licence.terminated_at,
             display: Display::of(licence.state, &licence.facts, look),
+            card_problem: licence.card_problem,
             record,
         }))
     }
@@ -191,9 +198,6 @@ impl Desk {
         }
     }
 }
-
-/// What the audit log says when the registry has no such licence.
-const NOT_FOUND: &str = "not_found";
 
 /// The status and whether a reissue is needed, as they are noted.
 fn news(licence: &LicenceRecord, seen: &Seen) -> (String, bool) {

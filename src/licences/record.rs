@@ -69,7 +69,7 @@ pub struct Record {
     /// The registry's whole answer at issue; absent in records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Licence>,
-    /// The holder's licence whose place this one takes, where the application is about one.
+    /// The holder's licence whose place this one takes, where there was a current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<LicenceId>,
 }
@@ -108,6 +108,13 @@ impl Record {
         }
     }
 
+    /// What the card prints of it, as far as it comes from outside.
+    pub fn printed(&self) -> impl Iterator<Item = &str> {
+        let known = [self.sex.as_deref(), self.nationality.as_deref(), self.address.as_deref()];
+        let always = [self.name.as_str(), &self.file_number, &self.facts.classes, &self.facts.authority];
+        always.into_iter().chain(known.into_iter().flatten())
+    }
+
     /// Signs and seals the record under a fresh id.
     ///
     /// # Errors
@@ -118,7 +125,14 @@ impl Record {
         let signed = secrets.signing_keys().sign(json, &signed_for(id))?;
         let (table, column) = LICENCES;
         let sealed = secrets.sealer().seal_bytes(&Context { table, column, row: &id.to_string() }, &signed)?;
-        Ok(NewLicence { id, status: self.status, facts: self.facts, sealed })
+        Ok(NewLicence {
+            id,
+            status: self.status,
+            facts: self.facts,
+            sealed,
+            supersedes: self.supersedes,
+            card_problem: None,
+        })
     }
 
     /// Opens a stored record.

@@ -1,13 +1,11 @@
-//! 资格核查: whether the holder may have an electronic licence, and this photo, at all (R04, R05, R13–R21).
+//! 资格核查: whether the holder may have an electronic licence, and this photo, at all (R04, R05, R13–R21, R30).
 
 use async_trait::async_trait;
 
 use crate::{
     domain::{
-        application::{Kind, OutcomeCode, PhotoSource},
-        calendar::local_date,
-        deadline::six_months_after,
-        decision::{Decision, Finding, LicenceFacts, Rejection},
+        application::{OutcomeCode, PhotoSource},
+        decision::{Decision, Finding},
         stage::{Stage, outcome},
     },
     engine::run::{Run, StageRunner},
@@ -15,7 +13,7 @@ use crate::{
     providers::Licence,
 };
 
-use super::{Tools, interrupted, registry::eligible_licence};
+use super::{Tools, held::superseded, registry::eligible_licence, reject};
 
 pub(super) struct Eligibility(pub(super) Tools);
 
@@ -33,45 +31,13 @@ impl StageRunner for Eligibility {
 impl Eligibility {
     async fn decide(&self, run: &Run) -> Result<Decision, Decision> {
         let licence = eligible_licence(&self.0, run).await?;
-        let application = run.application();
-        retained_photo(application.photo.source, &licence)?;
+        retained_photo(run.application().photo.source, &licence)?;
         let licence_facts = facts(&licence);
-        if application.kind != Kind::FirstIssue {
-            self.issued_before(run, &licence_facts).await?;
-        }
+        superseded(&self.0, run, &licence_facts).await?;
         Ok(Decision::Advance {
             outcome: outcome::ELIGIBLE,
             finding: Finding::Eligible { status: licence.status, licence: licence_facts },
         })
-    }
-
-    /// What a reissue and a photo change need of the licence that was issued before.
-    async fn issued_before(&self, run: &Run, now: &LicenceFacts) -> Result<(), Decision> {
-        let (store, application) = (&self.0.store, run.application());
-        let current = store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))?;
-        if application.kind == Kind::Reissue {
-            return match current {
-                Some(current) if current.facts.same_as(now) => {
-                    reject(OutcomeCode::Unchanged, "nothing changed since the issue")
-                }
-                None if application.photo.source == PhotoSource::Previous => {
-                    reject(OutcomeCode::NotIssued, "there is no licence whose photo could be used again")
-                }
-                _ => Ok(()),
-            };
-        }
-        if current.is_none() {
-            return reject(OutcomeCode::NotIssued, "no electronic licence is issued");
-        }
-        // Only approved changes count: those that ended in a new record.
-        let last =
-            store.last_issued(&application.holder, Kind::PhotoChange).await.map_err(|error| interrupted(&error))?;
-        match last {
-            Some(last) if local_date(application.submitted_at) < six_months_after(local_date(last)) => {
-                reject(OutcomeCode::PhotoChangeTooSoon, "the last photo change is less than six months ago")
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -86,8 +52,4 @@ fn retained_photo(source: PhotoSource, licence: &Licence) -> Result<(), Decision
         }
         _ => Ok(()),
     }
-}
-
-fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {
-    Err(Decision::Reject(Rejection::new(code, detail)))
 }

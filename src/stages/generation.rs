@@ -1,23 +1,26 @@
-//! 生成: looks at the licence status once more, keeps the portrait and writes the licence record.
+//! 生成: looks at the licence status and at what the holder has once more, keeps the portrait and writes the licence record.
 
 use async_trait::async_trait;
 
 use crate::{
     domain::{
-        application::{Kind, OutcomeCode, Photo, PhotoSource},
-        decision::{Decision, Failure, Rejection},
+        application::{OutcomeCode, Photo, PhotoSource},
+        decision::{Decision, Failure, NewLicence},
+        licence_watch::CardProblem,
         stage::Stage,
     },
     engine::run::{Run, StageRunner},
-    licences::record::Record,
+    licences::record::{Record, facts},
     photos::VaultError,
     store::types::LicenceRecord,
 };
 
 use super::{
-    Tools, failure, interrupted,
+    Tools, failure,
+    held::superseded,
+    interrupted,
     registry::{document, eligible_licence},
-    unanswered,
+    reject, unanswered,
 };
 
 pub(super) struct Generation(pub(super) Tools);
@@ -36,23 +39,16 @@ impl StageRunner for Generation {
 impl Generation {
     async fn generate(&self, run: &Run) -> Result<Decision, Decision> {
         let licence = eligible_licence(&self.0, run).await?;
-        let current = self.current(run).await?;
+        let current = superseded(&self.0, run, &facts(&licence)).await?;
         let photo = self.portrait(run, current.as_ref()).await?;
         let mut record = Record::new(run.application(), run.applicant(), &licence, photo);
         record.supersedes = current.map(|current| current.id);
+        // A name that cannot be drawn is no fault of its holder: operators know of it before anybody asks for the card.
+        let card_problem = (!self.0.cards.missing(record.printed()).is_empty()).then_some(CardProblem::GlyphMissing);
         match record.seal(&self.0.secrets) {
-            Ok(sealed) => Ok(Decision::Issue(Box::new(sealed))),
+            Ok(licence) => Ok(Decision::Issue(Box::new(NewLicence { card_problem, ..licence }))),
             Err(error) => Err(Decision::Stall(Failure::new("record_not_sealed", error.to_string()))),
         }
-    }
-
-    /// The licence that a reissue or a photo change is about; a first issue has none to look for.
-    async fn current(&self, run: &Run) -> Result<Option<LicenceRecord>, Decision> {
-        let application = run.application();
-        if application.kind == Kind::FirstIssue {
-            return Ok(None);
-        }
-        self.0.store.current_licence(&application.holder).await.map_err(|error| interrupted(&error))
     }
 
     /// The photo of the record: `previous` is the one of the licence that this one supersedes, and every one is stored.
@@ -88,8 +84,7 @@ impl Generation {
             .await
             .map_err(|error| unanswered(error, |error| Decision::Stall(failure(error))))?;
         let Some(picture) = picture else {
-            let detail = "the registry has no retained photo any more";
-            return Err(Decision::Reject(Rejection::new(OutcomeCode::RetainedPhotoUnsuitable, detail)));
+            return reject(OutcomeCode::RetainedPhotoUnsuitable, "the registry has no retained photo any more");
         };
         match tools.photos.keep_retained(&application.owner, &picture).await {
             Ok(id) => Ok(Photo { source: PhotoSource::Retained, photo_id: Some(id) }),

@@ -3,6 +3,7 @@
 mod eligibility;
 mod face_verification;
 mod generation;
+mod held;
 mod notification;
 mod photo_review;
 mod registry;
@@ -11,11 +12,12 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
-        application::WaitReason,
-        decision::{Decision, Failure, Until},
+        application::{OutcomeCode, WaitReason},
+        decision::{Decision, Failure, Rejection, Until},
         provider_error::{ErrorClass, ProviderError},
     },
     engine::run::StageRunner,
+    licences::card::CardPress,
     photos::PhotoVault,
     providers::{CallError, Providers},
     secrets::KeyMaterial,
@@ -33,6 +35,8 @@ pub struct Tools {
     pub secrets: Arc<KeyMaterial>,
     /// Where portraits are kept.
     pub photos: PhotoVault,
+    /// What knows which characters a card can print.
+    pub cards: CardPress,
     /// How often a pending face verification is asked for.
     pub face_poll: Duration,
 }
@@ -85,6 +89,11 @@ fn unanswered(error: CallError, refused: impl FnOnce(ProviderError) -> Decision)
 
 fn failure(error: ProviderError) -> Failure {
     Failure::new(error.code, error.detail)
+}
+
+/// The application is refused.
+fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {
+    Err(Decision::Reject(Rejection::new(code, detail)))
 }
 
 /// A database that is away is an interruption, not a failed attempt.

@@ -1,5 +1,5 @@
-//! 通知: tells the applicant the result (R37), and later the holder that a reissue is needed (R16), by SMS and by app,
-//! each with its own attempts.
+//! 通知: tells the applicant the result (R37), and later the holder that a reissue is needed (R16) or that the licence is
+//! shown otherwise, by SMS and by app, each with its own attempts.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -9,7 +9,10 @@ use crate::{
         application::{Channel, OutcomeCode},
         decision::{Decision, Failure},
         job::Purpose,
-        message::{NoticeTemplate, REAPPLY_NEEDED_ZH, REAPPLY_TITLE_ZH, app_body, app_title, sms_text, template},
+        message::{
+            NoticeTemplate, REAPPLY_NEEDED_ZH, REAPPLY_TITLE_ZH, STATUS_CHANGED_TITLE_ZH, STATUS_CHANGED_ZH, app_body,
+            app_title, sms_text, template,
+        },
         provider_text,
         stage::Stage,
         transition::SENT_AGAIN,
@@ -33,13 +36,13 @@ impl StageRunner for Notification {
         let outcome = application.outcome.as_ref().map(|outcome| outcome.code);
         let news = match (slot.purpose(), outcome) {
             (Purpose::Reapply, _) => News::REAPPLY,
+            (Purpose::Status, _) => News::STATUS,
             (Purpose::Result, Some(outcome)) => News::of(outcome),
             (Purpose::Result, None) => {
                 return Decision::Undeliverable(Failure::new("outcome_missing", "there is no result to tell"));
             }
         };
-        // There is one result per application, and its holder is told once that a reissue is needed.
-        let key = format!("{}:{}", application.id, slot.purpose());
+        let key = application.notice_key(slot);
         let sent = match slot.channel() {
             Some(Channel::Sms) => self.sms(run, &news, &key).await,
             Some(Channel::App) => self.push(run, &news, &key).await,
@@ -69,6 +72,14 @@ impl News {
         sms: REAPPLY_NEEDED_ZH,
         title: REAPPLY_TITLE_ZH,
         body: REAPPLY_NEEDED_ZH,
+    };
+
+    const STATUS: Self = Self {
+        outcome: None,
+        template: NoticeTemplate::StatusChanged,
+        sms: STATUS_CHANGED_ZH,
+        title: STATUS_CHANGED_TITLE_ZH,
+        body: STATUS_CHANGED_ZH,
     };
 
     const fn of(outcome: OutcomeCode) -> Self {

@@ -11,7 +11,7 @@ use crate::{
     providers::{DocumentRef, Licence},
 };
 
-use super::{Tools, failure, unanswered};
+use super::{Tools, failure, reject, unanswered};
 
 /// The registry's document reference of an applicant.
 pub(super) fn document(applicant: &Applicant) -> DocumentRef<'_> {
@@ -64,8 +64,4 @@ pub(super) async fn eligible_licence(tools: &Tools, run: &Run) -> Result<Licence
         }));
     }
     Ok(licence)
-}
-
-fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {
-    Err(Decision::Reject(Rejection::new(code, detail)))
 }

@@ -37,6 +37,9 @@ pub enum StoreError {
     /// A page was asked for with a cursor that no page gave.
     #[error("the cursor is not one that a page gave")]
     BadCursor,
+    /// A plan ends or replaces a licence that is not current any more. Nothing was written.
+    #[error("a licence that the plan counts on is not current any more")]
+    LicenceNotCurrent,
     /// A planner wrote an application that it was not given. Nothing was written.
     #[error("a plan changes application `{0}`, which it does not hold")]
     NotLocked(ApplicationId),

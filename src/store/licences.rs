@@ -46,6 +46,8 @@ pub trait Licences: Send + Sync {
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool>;
     /// The checks of a licence, newest first.
     async fn verifications(&self, licence: LicenceId, page: &Page) -> Result<Listed<Verification>>;
+    /// Current licences whose card cannot be drawn, newest first.
+    async fn licences_without_card(&self, page: &Page) -> Result<Listed<LicenceRecord>>;
     /// Takes current licences about which the registry was not asked for `age`, the longest first: nobody else gets
     /// them for as long again. Since its issue a licence counts as asked about.
     async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>>;

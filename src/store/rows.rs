@@ -16,6 +16,7 @@ use crate::domain::{
     decision::{NewLicence, SealedRecord},
     ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
     job::Job,
+    licence_watch::CardProblem,
     review::{Review, ReviewState},
 };
 
@@ -43,6 +44,8 @@ pub struct Rows<'a> {
     pub licences: Vec<LicenceRow<'a>>,
     /// Licences whose service is ended.
     pub terminated: Vec<LicenceId>,
+    /// Licences of which it became known that their card can or cannot be drawn.
+    pub card_problems: Vec<(LicenceId, Option<CardProblem>)>,
     /// Notes to append.
     pub notes: Vec<NoteRow<'a>>,
     /// Alerts to append.
@@ -161,6 +164,10 @@ impl<'a> Rows<'a> {
             if is_terminated(after) && !is_terminated(before) {
                 self.terminated.extend(after.application.licence_id);
             }
+            let card_problem = |state: &Snapshot| state.application.watch.as_ref().and_then(|watch| watch.card_problem);
+            if card_problem(after) != card_problem(before) {
+                self.card_problems.extend(after.application.licence_id.map(|id| (id, card_problem(after))));
+            }
         }
         for job in &after.jobs {
             match before.job(job.slot) {
@@ -179,6 +186,14 @@ impl<'a> Rows<'a> {
 /// Under which counter an application is counted.
 pub fn counter_key(application: &Application) -> CounterKey {
     (application.status.as_str(), ApplicationColumns::of(application).stage)
+}
+
+/// Whether every licence that the plans end or replace was current, as they count on.
+///
+/// # Errors
+/// [`StoreError::LicenceNotCurrent`] when the statement met fewer.
+pub fn all_current(met: u64, wanted: usize) -> Result<()> {
+    if usize::try_from(met) == Ok(wanted) { Ok(()) } else { Err(StoreError::LicenceNotCurrent) }
 }
 
 /// Whether an operator must act: stalled, or a notification that was given up.

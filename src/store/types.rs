@@ -12,6 +12,7 @@ use crate::domain::{
     ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
     licence_display::LicenceState,
+    licence_watch::CardProblem,
     review::ReviewState,
     stage::Stage,
 };
@@ -429,10 +430,14 @@ pub struct LicenceRecord {
     pub sealed: SealedRecord,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
+    /// When its service was ended; none also of those that an earlier version ended.
+    pub terminated_at: Option<DateTime<Utc>>,
     /// When the status sweep had its last answer about it.
     pub seen_at: Option<DateTime<Utc>>,
     /// Letters of the status in that answer.
     pub seen_status: Option<String>,
+    /// Why its card cannot be drawn; none while it can, or nobody knows.
+    pub card_problem: Option<CardProblem>,
 }
 
 /// A workflow version that is in use: released, never edited again.

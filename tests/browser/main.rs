@@ -124,8 +124,8 @@ async fn every_page_is_accessible() {
     tokio::time::timeout(Duration::from_secs(300), run(&site, "pages")).await.expect("the pages are looked at in time");
 }
 
-/// An installation with an operator, and applications that stalled while the registry was away; the last one's registry
-/// answer stays out.
+/// An installation with an operator, applications that stalled while the registry was away, the last of which gets no
+/// answer even now, and an issued licence without a card.
 async fn site_with_stalled() -> Site {
     let site = site(plan().setting("workflow.retry_scale", "0.0001"), 0).await;
     site.user("qian", "operator", &[]).await;
@@ -135,6 +135,10 @@ async fn site_with_stalled() -> Site {
         site.api.wait_until(&id, 2 * BOUND, |application| application["status"] == "stalled").await;
     }
     site.simulator.fault("registry", serde_json::json!({ "error_rate": 0.0, "seed": 1 })).await;
+    let rare = sample(0).set("/applicant/name", "张𬭎");
+    site.simulator.override_registry(rare.document_number(), serde_json::json!({ "holder_name": "张𬭎" })).await;
+    let id = site.api.admit(&rare).await;
+    site.api.wait_until_done(&id, "issued").await;
     site
 }
 

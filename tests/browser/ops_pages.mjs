@@ -5,6 +5,8 @@ const findings = [];
 
 await test(async (open) => {
   const [stalled] = (await api("/v1/ops/stalled")).items;
+  // Issued to a name that no font can show.
+  const issued = (await api("/v1/ops/licences?problem=card_refused")).items[0].application_id;
   for (const language of ["zh-CN", "en"]) {
     for (const theme of ["light", "dark"]) {
       for (const width of [1280, 320]) {
@@ -17,6 +19,8 @@ await test(async (open) => {
           ["stalled", "/ops/stalled"],
           ["retry", "/ops/stalled/retry"],
           ["application", `/ops/applications/${stalled.application_id}`],
+          ["licence", `/ops/applications/${issued}`],
+          ["licences", "/ops/licences"],
           ["charts", "/ops/charts"],
           ["webhooks", "/ops/webhooks"],
           ["system", "/ops/system"],

@@ -16,6 +16,7 @@ const PAGES: &[&str] = &[
     "/ops/stalled?stage=eligibility&error_code=x",
     "/ops/charts",
     "/ops/charts?span=14d",
+    "/ops/licences",
     "/ops/webhooks",
     "/ops/webhooks?state=pending",
     "/ops/system",
@@ -119,6 +120,38 @@ on_both_databases! {
         let verified = text(&qian.post(&format!("/ops/applications/{id}/verify"), &[]).await.expect(200));
         assert!(verified.contains("Intact:"), "{verified}");
         qian.get(&format!("/ops/applications/{}", uuid::Uuid::now_v7())).await.expect(404);
+    }
+
+    async fn a_licence_is_shown_and_its_service_ended(database) {
+        let site = Site::on(database).start().await;
+        let id = site.api.admit(&sample(0)).await;
+        let licence = site.api.wait_until_done(&id, "issued").await["licence_id"].as_str().unwrap().to_owned();
+        let token = site.api.post(&format!("/v1/licences/{licence}/presentations"), &json!({})).await.expect(201).text("token");
+        site.api.post("/v1/presentations/verify", &json!({ "token": token, "purpose": "car_rental" })).await.expect(200);
+
+        let body = site.key("ops:read").await.get(&format!("/v1/ops/licences/{licence}")).await.expect(200).json();
+        assert_eq!((body["state"].as_str(), body["owner"].as_str(), &body["card"]), (Some("current"), Some("upstream"), &json!(null)));
+        assert_eq!((body["checks"][0]["purpose"].as_str(), &body["checks"][0]["reason"]), (Some("car_rental"), &json!(null)));
+        site.api.get(&format!("/v1/ops/licences/{}", uuid::Uuid::now_v7())).await.any_problem(404);
+
+        let (address, act) = (format!("/ops/applications/{id}"), format!("/ops/licences/{licence}/terminate"));
+        let mut auditor = english(&site, "sun", "auditor").await;
+        let page = text(&auditor.get(&address).await.expect(200));
+        assert!(page.contains("Issued licence") && page.contains("Car rental") && !page.contains(&act), "{page}");
+        auditor.post(&act, &[("reason", "a forged photo"), ("typed", "")]).await.expect(403);
+        let mut qian = english(&site, "qian", "operator").await;
+        assert!(text(&qian.get(&address).await.expect(200)).contains(&act));
+        let typed = &licence[licence.len() - 6..];
+        for (reason, typed, problem) in [("a forged photo", "000000", "do not match"), (" ", typed, "Fill in")] {
+            let refused = text(&qian.post(&act, &[("reason", reason), ("typed", typed)]).await.expect(422));
+            assert!(refused.contains(problem), "{refused}");
+        }
+        let ended = qian.post(&act, &[("reason", "a forged photo"), ("typed", typed)]).await.expect(303);
+        assert_eq!(location(&ended), format!("{address}#licence"));
+        let page = text(&auditor.get(&address).await.expect(200));
+        assert!(page.contains("service ended") && page.contains("licence_terminated"), "{page}");
+        let again = text(&qian.post(&act, &[("reason", "again"), ("typed", typed)]).await.expect(422));
+        assert!(again.contains("not current any more"), "{again}");
     }
 
     async fn stalled_applications_are_retried_together(database) {

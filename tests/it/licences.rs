@@ -147,6 +147,20 @@ on_both_databases! {
         let shown = site.api.get(&format!("/v1/licences/{licence}")).await.expect(200).json();
         assert_eq!((shown["reissue_needed"].as_bool(), shown["display"]["mode"].as_str()), (Some(true), Some("valid")), "{shown:#}");
         assert!(shown["display"]["message_zh"].as_str().unwrap().contains("重新申领"), "{shown:#}");
+        // Both changes of what is shown were told, each once, and operators see them.
+        let shown_otherwise = || async {
+            let accepted = site.simulator.accepted("push").await;
+            ["status-1", "status-2"].map(|purpose| accepted.get(&format!("{id}:{purpose}")).copied().unwrap_or_default())
+        };
+        while shown_otherwise().await != [1, 1] {
+            assert!(std::time::Instant::now() < deadline, "{:?}", shown_otherwise().await);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(site.simulator.accepted("push").await.get(&format!("{id}:status-3")), None);
+        let listed = site.key("ops:read").await.get("/v1/ops/licences/changes").await.expect(200).items();
+        let modes: Vec<_> = listed.iter().map(|change| (change["from_mode"].as_str().unwrap(), change["to_mode"].as_str().unwrap())).collect();
+        assert_eq!(modes, [("abnormal", "valid"), ("abnormal", "abnormal"), ("valid", "abnormal")]);
+        assert_eq!((listed[0]["licence_id"].as_str(), listed[0]["application_id"].as_str()), (Some(licence.as_str()), Some(id.as_str())));
         site.greenlane(&["audit", "verify"]).await.expect(0);
     }
 

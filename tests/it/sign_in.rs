@@ -11,6 +11,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/review/tasks", &["supervisor"]),
     ("/ops", &["operator", "auditor", "admin"]),
     ("/ops/audit", &["auditor", "admin"]),
+    ("/ops/licences", &["operator", "auditor", "admin"]),
     ("/account", &["reviewer", "supervisor", "operator", "auditor", "admin"]),
 ];
 

@@ -4,6 +4,7 @@ use chrono::Duration;
 use greenlane::{
     domain::{
         application::{Kind, Status},
+        decision::NewLicence,
         ids::{ApplicationId, LeaseId},
         job::Slot,
         licence_display::LicenceState,
@@ -126,13 +127,14 @@ pub async fn a_review_goes_with_its_application(site: Site) {
 
 pub async fn a_new_licence_supersedes_the_former(site: Site) {
     let now = site.now().await.unwrap();
-    let mut issued = Vec::new();
+    let mut issued: Vec<(ApplicationId, NewLicence)> = Vec::new();
     for (kind, classes) in [(Kind::FirstIssue, "C1"), (Kind::PhotoChange, "C1D")] {
         let mut new = make::admission(now);
         new.application.kind = kind;
         new.application.holder = "one holder".to_owned();
         let id = site.admit_one(new).await;
-        let licence = make::licence(classes);
+        let former = issued.last().map(|(_, former)| former.id);
+        let licence = NewLicence { supersedes: former, ..make::licence(classes) };
         site.change(&[id], |write| {
             write.after.application.status = Status::Issued;
             write.after.application.licence_id = Some(licence.id);

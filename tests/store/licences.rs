@@ -4,31 +4,45 @@ use chrono::TimeDelta;
 use greenlane::{
     domain::{
         application::Status,
+        decision::NewLicence,
         ids::LicenceId,
         licence_display::LicenceState,
-        licence_watch::LicenceWatch,
+        licence_watch::{CardProblem, LicenceWatch},
         presentation::{Purpose, Refused},
     },
-    store::{licences::Verification, types::Page},
+    store::{self, StoreError, licences::Verification, types::Page},
 };
 
 use crate::{make, site::Site};
 
 /// A licence of a holder of its own, issued so long ago.
 async fn issued(site: &Site, holder: &str, ago: TimeDelta) -> LicenceId {
+    let licence = make::licence("C1");
+    issue(site, holder, &licence, ago).await.unwrap();
+    licence.id
+}
+
+async fn issue(site: &Site, holder: &str, licence: &NewLicence, ago: TimeDelta) -> store::Result<()> {
     let now = site.now().await.unwrap();
     let mut new = make::admission(now);
     new.application.holder = holder.to_owned();
     let id = site.admit_one(new).await;
-    let licence = make::licence("C1");
-    site.change(&[id], |write| {
+    site.try_change(&[id], |write| {
         write.after.application.status = Status::Issued;
         write.after.application.licence_id = Some(licence.id);
         write.licence = Some(licence.clone());
         make::append(write, "issued", now - ago);
     })
-    .await;
-    licence.id
+    .await
+}
+
+async fn terminate(site: &Site, licence: LicenceId) -> store::Result<()> {
+    let (record, now) = (site.licence(licence).await.unwrap().unwrap(), site.now().await.unwrap());
+    site.try_change(&[record.application_id], |write| {
+        write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
+        make::append(write, "licence_terminated", now);
+    })
+    .await
 }
 
 fn check(licence_id: LicenceId, refused: Option<Refused>, at: chrono::DateTime<chrono::Utc>) -> Verification {
@@ -99,16 +113,13 @@ pub async fn licences_have_their_turn_to_be_checked(site: Site) {
 
 pub async fn a_service_ends_with_its_application(site: Site) {
     let licence = issued(&site, "one", TimeDelta::hours(3)).await;
-    let record = site.licence(licence).await.unwrap().unwrap();
-    let now = site.now().await.unwrap();
+    let begun = site.now().await.unwrap();
     for _ in 0..2 {
-        site.change(&[record.application_id], |write| {
-            write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
-            make::append(write, "licence_terminated", now);
-        })
-        .await;
+        terminate(&site, licence).await.unwrap();
     }
-    assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
+    let ended = site.licence(licence).await.unwrap().unwrap();
+    assert_eq!(ended.state, LicenceState::Terminated);
+    assert!(ended.terminated_at.is_some_and(|at| at >= begun && at <= begun + TimeDelta::minutes(1)), "{ended:?}");
     assert_eq!(site.current_licence("one").await.unwrap(), None);
     assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(licence));
     assert_eq!(site.latest_licence("nobody").await.unwrap(), None);
@@ -117,4 +128,55 @@ pub async fn a_service_ends_with_its_application(site: Site) {
     let next = issued(&site, "one", TimeDelta::zero()).await;
     assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
     assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(next));
+}
+
+pub async fn licences_without_card_are_listed(site: Site) {
+    let of = async |problem: CardProblem| {
+        let licence = NewLicence { card_problem: Some(problem), ..make::licence("C1") };
+        issue(&site, &format!("{problem} {}", licence.id), &licence, TimeDelta::zero()).await.unwrap();
+        set_card_problem(&site, licence.id, Some(problem)).await;
+        licence.id
+    };
+    let first = of(CardProblem::GlyphMissing).await;
+    let second = of(CardProblem::PortraitUnusable).await;
+    let third = of(CardProblem::GlyphMissing).await;
+    issued(&site, "well", TimeDelta::zero()).await;
+    let page = async |limit, after| {
+        let listed = site.licences_without_card(&Page { limit, after }).await.unwrap();
+        (listed.items.iter().map(|licence| (licence.id, licence.card_problem)).collect::<Vec<_>>(), listed.next)
+    };
+    let (newest, next) = page(2, None).await;
+    let glyph = Some(CardProblem::GlyphMissing);
+    assert_eq!(newest, [(third, glyph), (second, Some(CardProblem::PortraitUnusable))]);
+    assert_eq!(page(2, next).await, (vec![(first, glyph)], None));
+    // What was drawn again, and what is not shown any more, is nobody's task.
+    set_card_problem(&site, second, None).await;
+    terminate(&site, third).await.unwrap();
+    assert_eq!(page(9, None).await.0, [(first, glyph)]);
+    assert!(site.licences_without_card(&Page { limit: 2, after: Some("nonsense".to_owned()) }).await.is_err());
+}
+
+async fn set_card_problem(site: &Site, licence: LicenceId, card_problem: Option<CardProblem>) {
+    let record = site.licence(licence).await.unwrap().unwrap();
+    site.change(&[record.application_id], |write| {
+        write.after.application.watch = Some(LicenceWatch { card_problem, ..LicenceWatch::default() });
+    })
+    .await;
+}
+
+pub async fn only_a_current_licence_is_ended_or_replaced(site: Site) {
+    let first = issued(&site, "one", TimeDelta::hours(3)).await;
+    let second = make::successor("C1D", first);
+    issue(&site, "one", &second, TimeDelta::hours(2)).await.unwrap();
+    // Whoever ends the first sees it current still: somebody was faster.
+    let events = site.raw.number("SELECT count(*) FROM events").await;
+    assert!(matches!(terminate(&site, first).await, Err(StoreError::LicenceNotCurrent)));
+    assert_eq!(site.raw.number("SELECT count(*) FROM events").await, events, "nothing is written");
+    assert_eq!(site.licence(first).await.unwrap().unwrap().state, LicenceState::Superseded);
+
+    terminate(&site, second.id).await.unwrap();
+    let third = make::successor("C1D", second.id);
+    assert!(matches!(issue(&site, "one", &third, TimeDelta::zero()).await, Err(StoreError::LicenceNotCurrent)));
+    assert_eq!(site.licence(third.id).await.unwrap(), None);
+    assert_eq!(site.current_licence("one").await.unwrap(), None);
 }

@@ -55,7 +55,6 @@ pub fn application(now: DateTime<Utc>) -> Application {
         callback_url: None,
         upstream_ref: None,
         last_fence: 0,
-        card_refused: false,
         watch: None,
         revision: 0,
         chain: ChainHead { seq: 1, hash: hash(1) },
@@ -178,7 +177,14 @@ pub fn licence(classes: &str) -> NewLicence {
             authority: "蒙C".to_owned(),
         },
         sealed: sealed("licence"),
+        supersedes: None,
+        card_problem: None,
     }
+}
+
+/// A licence that takes another's place.
+pub fn successor(classes: &str, former: LicenceId) -> NewLicence {
+    NewLicence { supersedes: Some(former), ..licence(classes) }
 }
 
 pub fn webhook(application: &Application, at: DateTime<Utc>) -> NewWebhook {

@@ -1,7 +1,7 @@
 use greenlane::{
     domain::{
         application::{Kind, LastError, NoticeState, PhotoSource, Status},
-        decision::Failure,
+        decision::{Failure, NewLicence},
         ids::{ApplicationId, LicenceId, PhotoId},
         stage::Stage,
     },
@@ -147,9 +147,10 @@ pub async fn licences_of_a_holder(site: Site) {
         new.application.kind = kind;
         new.application.holder = "one holder".to_owned();
         let id = site.admit_one(new).await;
+        let former = site.current_licence("one holder").await.unwrap().map(|former| former.id);
         site.change(&[id], |write| {
             write.after.application.status = Status::Issued;
-            write.licence = Some(make::licence("C1"));
+            write.licence = Some(NewLicence { supersedes: former, ..make::licence("C1") });
             make::append(write, "issued", now + chrono::Duration::days(day));
         })
         .await;

@@ -79,7 +79,8 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::PhotoViewed { actor, photo } => {
             draft.event(EventType::PhotoViewed, actor, json!({ "photo_id": photo }));
         }
-        Cause::CardRefused { code } => draft.card_refused(code)?,
+        Cause::CardRefused { problem } => draft.card_refused(problem)?,
+        Cause::CardDrawn => draft.card_drawn()?,
     }
     Ok(draft.finish())
 }
@@ -178,16 +179,6 @@ impl<'a> Draft<'a> {
             Some(_) => self.give_up_notice(slot, failure),
             None => self.stall(stage, failure, attempts),
         }
-        Ok(())
-    }
-
-    /// Operators hear of it once, however often the holder asks for the card.
-    fn card_refused(&mut self, code: &str) -> Result<(), Refusal> {
-        if std::mem::replace(&mut self.app().card_refused, true) {
-            return Err(Refusal::Nothing);
-        }
-        self.system_event(EventType::CardRefused, json!({ "reason": code }));
-        self.alert(AlertKind::CardRefused);
         Ok(())
     }
 

@@ -43,6 +43,9 @@ impl Draft<'_> {
             Decision::Issue(licence) => {
                 self.app().licence = Some(licence.facts.clone());
                 self.app().licence_id = Some(licence.id);
+                if let Some(problem) = licence.card_problem {
+                    self.card_refused(problem)?;
+                }
                 self.plan.licence = Some(*licence);
                 self.advance(&job, outcome::ISSUED, Finding::Nothing);
             }

@@ -11,7 +11,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::show::{self, length, moment, moment_or};
+use super::{
+    licences::Panel,
+    show::{self, length, moment, moment_or},
+};
 use crate::{
     domain::{
         ids::ApplicationId,
@@ -85,8 +88,10 @@ pub(super) async fn find(
 
 #[derive(Template)]
 #[template(path = "ops/application.html")]
-struct Application {
+pub(super) struct Application {
     page: Page,
+    /// The licence that was issued for it.
+    pub(super) licence: Option<Panel>,
     body: ApplicationBody,
     owner: String,
     authority: String,
@@ -181,7 +186,7 @@ pub(super) async fn verify(
     Ok(html(&everything(&state, page, id, Some(verified)).await?))
 }
 
-async fn everything(
+pub(super) async fn everything(
     state: &AppState,
     page: Page,
     id: ApplicationId,
@@ -201,7 +206,12 @@ async fn everything(
     let timeline: Vec<Moment> = events.iter().map(timed).collect();
     let ends = application.completed_at.is_none().then_some(now);
     let of = |kinds: fn(&str) -> bool| events.iter().filter(|event| kinds(&event.kind)).map(Row::of).collect();
+    let licence = match application.licence_id {
+        Some(id) => Some(Panel::of(state, id).await?),
+        None => None,
+    };
     Ok(Application {
+        licence,
         owner: application.owner.clone(),
         authority: application.authority().unwrap_or(show::NOTHING).to_owned(),
         submitted: moment(application.submitted_at),

@@ -3,6 +3,7 @@
 mod application;
 mod audit;
 mod charts;
+mod licences;
 mod overview;
 mod queues;
 mod show;
@@ -38,6 +39,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/stalled/{id}/act", post(stalled::act))
         .route("/ops/batches/{id}", get(stalled::batch))
         .route("/ops/charts", get(charts::show))
+        .route("/ops/licences", get(licences::list))
+        .route("/ops/licences/{id}/terminate", post(licences::terminate))
         .route("/ops/webhooks", get(webhooks::list))
         .route("/ops/webhooks/{id}/retry", post(webhooks::retry))
         .route("/ops/system", get(system::show))

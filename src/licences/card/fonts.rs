@@ -4,6 +4,7 @@
 //! has is an error: a name is never shown with a gap.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -152,22 +153,39 @@ pub(super) struct Ruler<'a>(Vec<Measured<'a>>);
 impl Ruler<'_> {
     /// The width of a text in ems.
     pub(super) fn width(&self, text: &str) -> Result<f64, GlyphMissing> {
-        let mut width = 0.0;
-        let mut characters = text.chars().peekable();
-        while let Some(character) = characters.next() {
-            let (face, advance) = self
-                .0
-                .iter()
-                .find_map(|face| face.width(character).map(|advance| (face, advance)))
-                .ok_or(GlyphMissing)?;
-            // A variation selector asks for another form of the character before it: that form, or nothing.
-            if let Some(selector) = characters.next_if(|next| is_variation_selector(*next)) {
-                face.map.map_variant(character, selector).ok_or(GlyphMissing)?;
-            }
-            width += advance;
-        }
-        Ok(width)
+        forms(text).map(|form| self.advance(form).ok_or(GlyphMissing)).sum()
     }
+
+    /// The code points of what no font has, each once and in their own order, not in that of the text.
+    pub(super) fn missing(&self, text: &str) -> BTreeSet<String> {
+        let missing = forms(text).filter(|form| self.advance(*form).is_none());
+        let point = |character: char| format!("U+{:04X}", u32::from(character));
+        missing
+            .map(|(character, selector)| {
+                selector
+                    .map_or_else(|| point(character), |selector| format!("{} {}", point(character), point(selector)))
+            })
+            .collect()
+    }
+
+    fn advance(&self, (character, selector): Form) -> Option<f64> {
+        let (face, advance) = self.0.iter().find_map(|face| face.width(character).map(|advance| (face, advance)))?;
+        if let Some(selector) = selector {
+            face.map.map_variant(character, selector)?;
+        }
+        Some(advance)
+    }
+}
+
+/// A character, and the selector that asks for another form of it: that form, or nothing.
+type Form = (char, Option<char>);
+
+fn forms(text: &str) -> impl Iterator<Item = Form> {
+    let mut characters = text.chars().peekable();
+    std::iter::from_fn(move || {
+        let character = characters.next()?;
+        Some((character, characters.next_if(|next| is_variation_selector(*next))))
+    })
 }
 
 const fn is_variation_selector(character: char) -> bool {

@@ -12,12 +12,12 @@ mod qr;
 mod sheet;
 mod text;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::Semaphore;
 
-use crate::domain::licence_status::LicenceStatus;
+use crate::domain::{licence_status::LicenceStatus, licence_watch::CardProblem};
 
 use fonts::Fonts;
 pub use fonts::{FontError, GlyphMissing};
@@ -91,14 +91,24 @@ pub enum CardError {
 }
 
 impl CardError {
-    /// Stable, for problems, events and alerts.
+    /// Stable, for problems.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NotShown => "not_presentable",
-            Self::GlyphMissing => "glyph_missing",
-            Self::TextTooLong => "text_too_long",
-            Self::PortraitUnusable => "portrait_unusable",
+            Self::GlyphMissing => CardProblem::GlyphMissing.as_str(),
+            Self::TextTooLong => CardProblem::TextTooLong.as_str(),
+            Self::PortraitUnusable => CardProblem::PortraitUnusable.as_str(),
             Self::Undrawable => "internal_error",
+        }
+    }
+
+    /// What operators can mend.
+    pub const fn problem(self) -> Option<CardProblem> {
+        match self {
+            Self::GlyphMissing => Some(CardProblem::GlyphMissing),
+            Self::TextTooLong => Some(CardProblem::TextTooLong),
+            Self::PortraitUnusable => Some(CardProblem::PortraitUnusable),
+            Self::NotShown | Self::Undrawable => None,
         }
     }
 }
@@ -124,6 +134,12 @@ impl CardPress {
     pub fn load(font: Option<&Path>) -> Result<Self, FontError> {
         let places = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self { fonts: Arc::new(Fonts::load(font)?), places: Arc::new(Semaphore::new(places)) })
+    }
+
+    /// The code points (`U+2CB4E`) of what no font has a glyph for, in texts that a card prints. Draws nothing.
+    pub fn missing<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        let ruler = self.fonts.ruler();
+        texts.into_iter().flat_map(|text| ruler.missing(&text::clean(text))).collect()
     }
 
     /// The card as SVG: texts stay texts.

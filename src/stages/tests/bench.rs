@@ -13,6 +13,7 @@ use crate::{
         decision::{Decision, LicenceFacts, NewLicence},
         ids::{LicenceId, PhotoId},
         job::{Job, Slot},
+        licence_watch::LicenceWatch,
         personal::Applicant,
         stage::Stage,
     },
@@ -20,7 +21,10 @@ use crate::{
         fixture::Site,
         run::{Ledger, Run},
     },
-    licences::record::{Record, facts},
+    licences::{
+        card::CardPress,
+        record::{Record, facts},
+    },
     photos::PhotoVault,
     providers::{Providers, blob::BlobStore},
     store::types::PhotoRecord,
@@ -61,7 +65,8 @@ impl Bench {
         let shared = &site.engine.shared;
         let (store, secrets) = (Arc::clone(&shared.store), Arc::clone(&shared.secrets));
         let photos = PhotoVault::new(Arc::clone(&store), Arc::clone(&secrets), blobs());
-        let tools = Tools { providers, store, secrets, photos, face_poll: FACE_POLL };
+        let cards = CardPress::load(None).unwrap();
+        let tools = Tools { providers, store, secrets, photos, cards, face_poll: FACE_POLL };
         let applicant = serde_json::from_value(json!({
             "document": { "document_type": "A", "document_number": "11010519491231002X" },
             "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",
@@ -130,7 +135,8 @@ impl Bench {
         let application = Application { kind, ..self.application.clone() };
         let record = Record::new(&application, &self.applicant, &registered, photo);
         let sealed = record.seal(&self.tools.secrets).unwrap();
-        let licence = NewLicence { facts, ..sealed };
+        let former = self.tools.store.current_licence(&application.holder).await.unwrap();
+        let licence = NewLicence { facts, supersedes: former.map(|former| former.id), ..sealed };
         let issued_at: DateTime<Utc> = at.parse().unwrap();
         self.site
             .change(self.application.id, |write| {
@@ -147,6 +153,23 @@ impl Bench {
         let photo = Photo { source: PhotoSource::Retained, photo_id: None };
         self.has_licence(kind, at, facts(&super::outside::licence()), photo).await;
         self.tools.store.current_licence(&self.application.holder).await.unwrap().unwrap().id
+    }
+
+    /// An operator ends the service of the holder's licence now.
+    pub(super) async fn ends_the_service(&self) {
+        let current = self.tools.store.current_licence(&self.application.holder).await.unwrap().unwrap();
+        self.site
+            .change(self.application.id, |write| {
+                write.after.application.licence_id = Some(current.id);
+                write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
+            })
+            .await;
+    }
+
+    /// When the service of the holder's last licence was ended.
+    pub(super) async fn terminated_at(&self) -> DateTime<Utc> {
+        let latest = self.tools.store.latest_licence(&self.application.holder).await.unwrap().unwrap();
+        latest.terminated_at.unwrap()
     }
 
     /// The upload that the application names.

@@ -154,6 +154,42 @@ async fn a_reissue_needs_a_change() {
 }
 
 #[tokio::test]
+async fn a_first_issue_of_a_holder_who_has_a_licence_is_a_reissue() {
+    let mut bench = Bench::new().await;
+    bench.has_this_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z").await;
+    // With the data unchanged it would be a photo change that waits for no six months.
+    for source in [PhotoSource::Retained, PhotoSource::Camera, PhotoSource::Album] {
+        bench = bench.of(Kind::FirstIssue, source);
+        assert_eq!(bench.rejection(STAGE).await, Some(OutcomeCode::Unchanged), "{source}");
+    }
+    bench.outside.registered(|licence| licence.classes = "A2D".to_owned());
+    assert_eq!(bench.rejection(STAGE).await, None, "whatever the photo is");
+    bench.has_this_licence(Kind::PhotoChange, "2026-11-19T00:00:00Z").await;
+    assert_eq!(bench.rejection(STAGE).await, None, "a photo of a changed licence is no photo change");
+}
+
+#[tokio::test]
+async fn who_applies_after_the_end_of_the_service_begins_anew() {
+    let mut bench = Bench::new().await;
+    bench.has_this_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z").await;
+    bench.ends_the_service().await;
+    let terminated = bench.terminated_at().await;
+    // As it is told of an application that was made before, and of one that was made after.
+    for (kind, source, before, after) in [
+        (Kind::FirstIssue, PhotoSource::Retained, OutcomeCode::RejectedByOperator, None),
+        (Kind::Reissue, PhotoSource::Retained, OutcomeCode::RejectedByOperator, None),
+        (Kind::Reissue, PhotoSource::Previous, OutcomeCode::RejectedByOperator, Some(OutcomeCode::NotIssued)),
+        (Kind::PhotoChange, PhotoSource::Album, OutcomeCode::NotIssued, Some(OutcomeCode::NotIssued)),
+    ] {
+        bench = bench.of(kind, source);
+        bench.application.submitted_at = terminated;
+        assert_eq!(bench.rejection(STAGE).await, Some(before), "{kind} {source}");
+        bench.application.submitted_at = terminated + chrono::TimeDelta::milliseconds(1);
+        assert_eq!(bench.rejection(STAGE).await, after, "{kind} {source}");
+    }
+}
+
+#[tokio::test]
 async fn the_previous_photo_needs_a_previous_licence() {
     let bench = Bench::new().await.of(Kind::Reissue, PhotoSource::Previous);
     assert_eq!(bench.rejection(STAGE).await, Some(OutcomeCode::NotIssued));

@@ -6,6 +6,7 @@ use crate::{
         application::{Kind, OutcomeCode, Photo, PhotoSource},
         decision::{Decision, NewLicence},
         ids::PhotoId,
+        licence_watch::CardProblem,
         stage::Stage,
     },
     licences::record::{Record, facts},
@@ -78,13 +79,54 @@ async fn a_retained_photo_that_is_gone_or_broken_is_told() {
 #[tokio::test]
 async fn the_previous_photo_is_that_of_the_licence_before() {
     let bench = Bench::new().await.of(Kind::Reissue, PhotoSource::Previous);
-    let decision = bench.run(STAGE).await;
-    assert!(matches!(&decision, Decision::Stall(failure) if failure.code == "previous_photo_missing"), "{decision:?}");
+    assert_eq!(bench.rejection(STAGE).await, Some(OutcomeCode::NotIssued));
     let photo = Photo { source: PhotoSource::Album, photo_id: Some(PhotoId::new()) };
     bench.has_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z", facts(&licence()), photo.clone()).await;
+    bench.outside.registered(|licence| licence.classes = "A2".to_owned());
     let before = bench.tools.store.current_licence(&bench.application.holder).await.unwrap().unwrap();
-    let record = opened(&bench, &issued(&bench).await);
-    assert_eq!((record.photo, record.supersedes), (photo, Some(before.id)));
+    let licence = issued(&bench).await;
+    let record = opened(&bench, &licence);
+    assert_eq!((record.photo, record.supersedes, licence.supersedes), (photo, Some(before.id), Some(before.id)));
+}
+
+#[tokio::test]
+async fn every_kind_says_whose_place_it_takes() {
+    let mut bench = Bench::new().await;
+    for (kind, source) in [
+        (Kind::FirstIssue, PhotoSource::Retained),
+        (Kind::Reissue, PhotoSource::Camera),
+        (Kind::PhotoChange, PhotoSource::Album),
+    ] {
+        let issued_before = bench.has_this_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z").await;
+        bench = bench.of(kind, source);
+        bench.outside.registered(|licence| licence.classes = "A2".to_owned());
+        assert_eq!(opened(&bench, &issued(&bench).await).supersedes, Some(issued_before), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_ended_meanwhile_is_not_brought_back() {
+    for (kind, source, wanted) in [
+        (Kind::PhotoChange, PhotoSource::Camera, OutcomeCode::NotIssued),
+        (Kind::Reissue, PhotoSource::Retained, OutcomeCode::RejectedByOperator),
+        (Kind::FirstIssue, PhotoSource::Camera, OutcomeCode::RejectedByOperator),
+    ] {
+        let bench = Bench::new().await.of(kind, source);
+        bench.has_this_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z").await;
+        bench.outside.registered(|licence| licence.classes = "A2".to_owned());
+        assert_eq!(bench.rejection(STAGE).await, None, "{kind}");
+        bench.ends_the_service().await;
+        assert_eq!(bench.rejection(STAGE).await, Some(wanted), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_drawn_is_issued_and_told() {
+    let mut bench = Bench::new().await;
+    assert_eq!(issued(&bench).await.card_problem, None);
+    bench.applicant.name = serde_json::from_value("张𬭎".into()).unwrap();
+    bench.outside.registered(|licence| licence.holder_name = "张𬭎".to_owned());
+    assert_eq!(issued(&bench).await.card_problem, Some(CardProblem::GlyphMissing));
 }
 
 #[tokio::test]

@@ -194,3 +194,19 @@ async fn a_holder_is_told_under_a_key_of_its_own_that_a_reissue_is_needed() {
     assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
     assert!(bench.outside.pushes.lock().unwrap().contains(&format!("{}:reapply", bench.application.id)));
 }
+
+#[tokio::test]
+async fn each_change_of_what_is_shown_has_its_own_key_and_says_no_more() {
+    let mut bench = Bench::new().await.decided(OutcomeCode::Issued, Slot::StatusSms);
+    let notice = |channel| Notice { channel, state: NoticeState::Pending, attempts: 0, planned_at_fence: 4 };
+    let status_notices = vec![notice(Channel::Sms), notice(Channel::App)];
+    bench.application.watch = Some(LicenceWatch { status_notices, status_round: 3, ..LicenceWatch::default() });
+    assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
+    let key = format!("{}:status-3", bench.application.id);
+    let sent = bench.outside.messages.lock().unwrap().clone();
+    let text = "您的驾驶证状态发生变化，请登录“交管12123”APP查看驾驶证电子版。".to_owned();
+    assert_eq!(sent, [["status_changed".to_owned(), text, key.clone()]]);
+    bench.job.slot = Slot::StatusApp;
+    assert!(matches!(bench.run(STAGE).await, Decision::Sent { .. }));
+    assert!(bench.outside.pushes.lock().unwrap().contains(&key));
+}

@@ -4,10 +4,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row;
-use crate::domain::{ids::LicenceId, review::Review};
+use crate::domain::{ids::LicenceId, licence_watch::CardProblem, review::Review};
 use crate::store::{
     Result,
-    rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows},
+    rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows, all_current},
     types::NewWebhook,
 };
 
@@ -16,6 +16,7 @@ pub(super) fn is_empty(rows: &Rows<'_>) -> bool {
     rows.reviews.is_empty()
         && rows.licences.is_empty()
         && rows.terminated.is_empty()
+        && rows.card_problems.is_empty()
         && rows.webhooks.is_empty()
         && rows.notes.is_empty()
         && rows.alerts.is_empty()
@@ -31,6 +32,9 @@ pub(super) async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Res
     }
     if !rows.terminated.is_empty() {
         terminated(connection, &rows.terminated).await?;
+    }
+    if !rows.card_problems.is_empty() {
+        card_problems(connection, &rows.card_problems).await?;
     }
     if !rows.webhooks.is_empty() {
         webhooks(connection, &rows.webhooks).await?;
@@ -79,22 +83,39 @@ async fn reviews(connection: &mut PgConnection, reviews: &[&Review]) -> Result<(
     Ok(())
 }
 
-/// Ends the service of licences that are current still.
+/// Ends the service of licences, each of which must be current still.
 async fn terminated(connection: &mut PgConnection, licences: &[LicenceId]) -> Result<()> {
-    sqlx::query("UPDATE licences SET state = 'terminated' WHERE id = ANY($1) AND state = 'current'")
-        .bind(licences.iter().map(|id| id.0).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+    let ended = sqlx::query(
+        "UPDATE licences SET state = 'terminated', terminated_at = now() WHERE id = ANY($1) AND state = 'current'",
+    )
+    .bind(licences.iter().map(|id| id.0).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    all_current(ended.rows_affected(), licences.len())
+}
+
+/// Notes whose cards can or cannot be drawn.
+async fn card_problems(connection: &mut PgConnection, problems: &[(LicenceId, Option<CardProblem>)]) -> Result<()> {
+    sqlx::query(
+        "UPDATE licences AS l SET card_problem = w.problem FROM unnest($1::uuid[], $2::text[]) AS w(id, problem)
+         WHERE l.id = w.id",
+    )
+    .bind(problems.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind(problems.iter().map(|(_, problem)| problem.map(CardProblem::as_str)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
-/// Two statements: the former licence has to make room before the new one may be the holder's current one.
+/// Two statements: the former licence has to make room, and be current until now, before the new one may be the holder's
+/// current one.
 async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) -> Result<()> {
-    let holders: Vec<&str> = licences.iter().map(|row| row.application.holder.as_str()).collect();
-    sqlx::query("UPDATE licences SET state = 'superseded' WHERE holder = ANY($1) AND state = 'current'")
-        .bind(&holders)
+    let former: Vec<Uuid> = licences.iter().filter_map(|row| row.licence.supersedes).map(|id| id.0).collect();
+    let superseded = sqlx::query("UPDATE licences SET state = 'superseded' WHERE id = ANY($1) AND state = 'current'")
+        .bind(&former)
         .execute(&mut *connection)
         .await?;
+    all_current(superseded.rows_affected(), former.len())?;
     let facts = licences.iter().map(|row| row::text(&row.licence.facts)).collect::<Result<Vec<_>>>()?;
     sqlx::query(
         "INSERT INTO licences (id, application_id, holder, kind, state, status, facts, key_id, wrapped_key, ciphertext,
@@ -106,7 +127,7 @@ async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) ->
     )
     .bind(licences.iter().map(|row| row.licence.id.0).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.application.id.0).collect::<Vec<_>>())
-    .bind(holders)
+    .bind(licences.iter().map(|row| row.application.holder.as_str()).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.application.kind.as_str()).collect::<Vec<_>>())
     .bind(licences.iter().map(|row| row.licence.status.as_str()).collect::<Vec<_>>())
     .bind(facts)

@@ -201,7 +201,9 @@ pub(super) fn licence(row: &PgRow) -> Result<LicenceRecord> {
         status: row.try_get("status")?,
         sealed: row::sealed(row)?,
         issued_at: row.try_get("issued_at")?,
+        terminated_at: row.try_get("terminated_at")?,
         seen_at: row.try_get("seen_at")?,
         seen_status: row.try_get("seen_status")?,
+        card_problem: row::name_opt(row, "card_problem")?,
     })
 }

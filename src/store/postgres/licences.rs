@@ -52,6 +52,18 @@ impl Licences for PostgresStore {
         Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
     }
 
+    async fn licences_without_card(&self, page: &Page) -> Result<Listed<LicenceRecord>> {
+        let mut select = QueryBuilder::<Postgres>::new(
+            "SELECT * FROM licences WHERE card_problem IS NOT NULL AND state = 'current'",
+        );
+        if let Some([id]) = after(page)? {
+            select.push(" AND id < ").push_bind(cursor_key::<Uuid>(&id)?);
+        }
+        select.push(" ORDER BY id DESC LIMIT ").push_bind(row::limit(page.limit));
+        let items = self.rows(select.build()).await?.iter().map(licence).collect::<Result<Vec<_>>>()?;
+        Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
+    }
+
     async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>> {
         let take = query(
             "UPDATE licences SET asked_at = now() WHERE id IN (
@@ -84,9 +96,6 @@ fn verification(row: &PgRow) -> Result<Verification> {
         key: row.try_get("key")?,
         verifier: row.try_get("verifier")?,
         purpose: row::name(row, "purpose")?,
-        refused: match row.try_get::<Option<&str>, _>("refused")? {
-            Some(_) => Some(row::name(row, "refused")?),
-            None => None,
-        },
+        refused: row::name_opt(row, "refused")?,
     })
 }

@@ -26,6 +26,15 @@ where
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)).into())
 }
 
+/// [`name`] of a column that may be empty.
+pub(super) fn name_opt<T>(row: &PgRow, column: &str) -> Result<Option<T>>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text: Option<&str> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)).into())).transpose()
+}
+
 /// A column that holds a number which is never below zero.
 pub(super) fn count<T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>>(
     row: &PgRow,

@@ -248,7 +248,9 @@ pub(super) fn licence(row: &SqliteRow) -> Result<LicenceRecord> {
         status: row.text("status")?,
         sealed: row.sealed()?,
         issued_at: row.parsed("issued_at")?,
+        terminated_at: row.parsed_opt("terminated_at")?,
         seen_at: row.parsed_opt("seen_at")?,
         seen_status: row.parsed_opt("seen_status")?,
+        card_problem: row.parsed_opt("card_problem")?,
     })
 }

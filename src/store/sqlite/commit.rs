@@ -90,6 +90,7 @@ async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, write
     write::webhooks(tx, &rows.webhooks).await?;
     write::licences(tx, &rows.licences).await?;
     write::terminated(tx, &rows.terminated).await?;
+    write::card_problems(tx, &rows.card_problems).await?;
     write::notes(tx, &rows.notes).await?;
     write::alerts(tx, &rows.alerts).await?;
     write::counters(tx, &rows.counters).await?;

@@ -70,6 +70,22 @@ impl Licences for SqliteStore {
         .await
     }
 
+    async fn licences_without_card(&self, page: &Page) -> Result<Listed<LicenceRecord>> {
+        self.within(async {
+            let mut select = QueryBuilder::<Sqlite>::new(
+                "SELECT * FROM licences WHERE card_problem IS NOT NULL AND state = 'current'",
+            );
+            if let Some([id]) = after(page)? {
+                select.push(" AND id < ").push_bind(cursor_key::<Uuid>(&id)?.to_string());
+            }
+            select.push(" ORDER BY id DESC LIMIT ").push_bind(one_more(page));
+            let rows = select.build().fetch_all(&self.readers).await?;
+            let items = rows.iter().map(licence).collect::<Result<Vec<_>>>()?;
+            Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
+        })
+        .await
+    }
+
     async fn take_licences_to_check(&self, age: Duration, limit: usize) -> Result<Vec<LicenceRecord>> {
         self.within(async {
             let now = now();

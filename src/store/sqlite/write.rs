@@ -6,16 +6,18 @@ use sqlx::{SqliteConnection, query};
 use super::{
     super::{
         Result,
-        rows::{AlertRow, Changed, CounterKey, LicenceRow, NoteRow, ReviewColumns, needs_operator},
+        rows::{AlertRow, Changed, CounterKey, LicenceRow, NoteRow, ReviewColumns, all_current, needs_operator},
         types::{ApplicationColumns, NewWebhook, StoredEvent},
     },
     codec::{list, stamp, stamp_opt, texts, to_document},
+    now,
     values::{self, Values},
 };
 use crate::domain::{
     application::Application,
     ids::{ApplicationId, LicenceId},
     job::Job,
+    licence_watch::CardProblem,
     review::Review,
 };
 
@@ -216,17 +218,19 @@ pub(super) async fn webhooks(tx: &mut SqliteConnection, webhooks: &[&NewWebhook]
     Ok(())
 }
 
-/// Writes licences as the current ones of their holders.
+/// Writes licences as the current ones of their holders. A former one has to make room, and be current until now.
 pub(super) async fn licences(tx: &mut SqliteConnection, licences: &[LicenceRow<'_>]) -> Result<()> {
     if licences.is_empty() {
         return Ok(());
     }
-    query(
-        "UPDATE licences SET state = 'superseded' WHERE state = 'current' AND holder IN (SELECT value FROM json_each(?1))",
+    let former: Vec<LicenceId> = licences.iter().filter_map(|row| row.licence.supersedes).collect();
+    let superseded = query(
+        "UPDATE licences SET state = 'superseded' WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
     )
-    .bind(list(licences.iter().map(|row| row.application.holder.as_str())))
+    .bind(texts(&former))
     .execute(&mut *tx)
     .await?;
+    all_current(superseded.rows_affected(), former.len())?;
     const INSERT: (&str, usize, &str) = (
         "INSERT OR FAIL INTO licences (id, application_id, holder, kind, state, facts, status, key_id, wrapped_key, ciphertext, issued_at) VALUES",
         11,
@@ -252,17 +256,33 @@ pub(super) async fn licences(tx: &mut SqliteConnection, licences: &[LicenceRow<'
     Ok(())
 }
 
-/// Ends the service of licences that are current still.
+/// Ends the service of licences, each of which must be current still.
 pub(super) async fn terminated(tx: &mut SqliteConnection, licences: &[LicenceId]) -> Result<()> {
     if licences.is_empty() {
         return Ok(());
     }
-    query(
-        "UPDATE licences SET state = 'terminated' WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
+    let ended = query(
+        "UPDATE licences SET state = 'terminated', terminated_at = ?2 WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
     )
     .bind(texts(licences))
+    .bind(stamp(now()))
     .execute(tx)
     .await?;
+    all_current(ended.rows_affected(), licences.len())
+}
+
+/// Notes whose cards can or cannot be drawn.
+pub(super) async fn card_problems(
+    tx: &mut SqliteConnection,
+    problems: &[(LicenceId, Option<CardProblem>)],
+) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    query("UPDATE licences SET card_problem = v ->> 1 FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> 0")
+        .bind(list(problems.iter().map(|problem| json!(problem))))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

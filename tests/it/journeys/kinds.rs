@@ -98,6 +98,47 @@ on_both_databases! {
 
         let again = photo_change(&site, &sample).await;
         assert_eq!(site.api.wait_until_done(&again, "rejected").await["outcome"]["code"], "photo_change_too_soon");
+        // A first issue is no way around it.
+        let photo = site.api.upload_photo("camera").await;
+        for around in [sample.again().photo("camera", &photo), sample.again()] {
+            let around = site.api.admit(&around).await;
+            assert_eq!(site.api.wait_until_done(&around, "rejected").await["outcome"]["code"], "unchanged");
+        }
+        // Once the licence data changed it is a reissue, whose photo is no change of the photo.
+        site.simulator.override_registry(sample.document_number(), json!({ "classes": "C1D" })).await;
+        let anew = site.api.admit(&sample.again().photo("camera", &photo)).await;
+        site.api.review_approve(&anew).await;
+        let anew = site.api.wait_until_done(&anew, "issued").await;
+        let anew = site.api.get(&format!("/v1/licences/{}", anew["licence_id"].as_str().unwrap())).await.expect(200).json();
+        assert_eq!((anew["state"].as_str(), &anew["supersedes"]), (Some("current"), &new["id"]));
+    }
+
+    async fn an_application_under_way_does_not_undo_a_termination(database) {
+        let site = Site::on(database).start().await;
+        let sample = sample(0);
+        let terminate = |licence: Value| {
+            let path = format!("/v1/ops/licences/{}/terminate", licence["licence_id"].as_str().unwrap());
+            let api = &site.api;
+            async move { api.post(&path, &json!({ "reason": "a forged photo" })).await.expect(200) }
+        };
+        let first = issue(&site, &sample).await;
+        let change = photo_change(&site, &sample).await;
+        site.api.wait_for_status(&change, "in_review").await;
+        terminate(first).await;
+        site.api.review_approve(&change).await;
+        assert_eq!(site.api.wait_until_done(&change, "rejected").await["outcome"]["code"], "not_issued");
+
+        // An application that was made after the end is a new beginning; one from before it ends with it.
+        let second = issue(&site, &sample.again()).await;
+        site.simulator.override_registry(sample.document_number(), json!({ "classes": "C1D" })).await;
+        let photo = site.api.upload_photo("camera").await;
+        let reissue = site.api.admit(&sample.again().kind("reissue").photo("camera", &photo)).await;
+        site.api.wait_for_status(&reissue, "in_review").await;
+        terminate(second).await;
+        site.api.review_approve(&reissue).await;
+        assert_eq!(site.api.wait_until_done(&reissue, "rejected").await["outcome"]["code"], "rejected_by_operator");
+        let query = json!({ "document_type": "A", "document_number": sample.document_number() });
+        assert_eq!(site.api.post("/v1/licences/query", &query).await.expect(200).json()["state"], "terminated");
     }
 }
 

@@ -79,9 +79,13 @@ fn decided(state: &Snapshot) {
     assert_eq!(app.completed_at.is_some(), completed, "{app:?}");
     assert_eq!(app.stage, (!completed).then_some(Stage::Notification));
     assert!(!completed || app.waiting.is_none() || !later.is_empty());
-    for notice in app.watch.iter().flat_map(|watch| &watch.notices) {
-        let job = state.job(Slot::reapply(notice.channel));
-        assert_eq!(job.is_some(), notice.state == NoticeState::Pending, "one job per pending notice: {notice:?}");
+    let told = app.watch.iter().flat_map(|watch| {
+        let reapply = watch.notices.iter().map(|notice| (notice, Slot::reapply(notice.channel)));
+        reapply.chain(watch.status_notices.iter().map(|notice| (notice, Slot::status(notice.channel))))
+    });
+    for (notice, slot) in told {
+        let pending = notice.state == NoticeState::Pending;
+        assert_eq!(state.job(slot).is_some(), pending, "one job per pending notice: {slot} {notice:?}");
     }
 }
 

@@ -37,7 +37,51 @@ fn a_change_of_status_is_noted_once() {
     let plan = world.must(saw("A", false));
     assert_eq!(plan.events[0].kind, EventType::LicenceStatusChanged);
     assert_eq!((plan.events[0].data["from"].as_str(), plan.events[0].data["to"].as_str()), (Some("S"), Some("A")));
-    assert_eq!(world.state.jobs, [], "a status is nothing that is told");
+    assert_eq!(plan.events[0].data["licence_id"], world.app().licence_id.unwrap().to_string());
+}
+
+#[test]
+fn holder_and_operators_hear_of_each_change_of_what_is_shown() {
+    let mut world = told();
+    // From a status to the next: whether operators, and whether the holder, hear of it.
+    for (status, alerted, tells) in [
+        ("H", false, false),
+        ("S", true, true),
+        ("SU", false, false),
+        ("L", true, true),
+        ("not_found", true, true),
+        ("A", true, true),
+        // What nobody knows is a matter of operators, and so is its end.
+        ("Z", true, false),
+        ("A", true, false),
+    ] {
+        let round = world.app().watch.as_ref().map_or(0, |watch| watch.status_round);
+        let plan = world.must(saw(status, false));
+        assert_eq!(plan.alerts.contains(&AlertKind::LicenceStatusChanged), alerted, "{status}");
+        let watch = world.app().watch.clone().unwrap();
+        assert_eq!(watch.status_round, round + u32::from(tells), "{status}");
+        if tells {
+            assert_eq!(world.app().notice_key(Slot::StatusApp), format!("{}:status-{}", world.app().id, round + 1));
+            world.run(Slot::StatusSms, sent());
+            world.run(Slot::StatusApp, sent());
+        }
+        assert_eq!(world.state.jobs, [], "{status}");
+    }
+}
+
+#[test]
+fn a_change_that_was_not_told_yet_makes_room_for_the_next() {
+    let mut world = told();
+    world.must(saw("S", false));
+    world.run(Slot::StatusApp, sent());
+    let under_way = world.claim(Slot::StatusSms).unwrap();
+    world.must(saw("L", false));
+    let late = Cause::Ran { slot: Slot::StatusSms, fence: under_way, decision: sent() };
+    assert_eq!(world.apply(late), Err(Refusal::Fenced), "what was told is not what there is to tell");
+    let told: Vec<_> = world.app().watch.as_ref().unwrap().status_notices.iter().map(|notice| notice.state).collect();
+    assert_eq!(told, [NoticeState::Pending; 2]);
+    let planned = world.app().notice(Slot::StatusSms).unwrap().planned_at_fence;
+    assert_eq!(world.claim(Slot::StatusSms), Some(planned + 1), "the first run of another message");
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use super::{
     way_out::complete,
-    world::{World, failure, notice, retry, sent, wait},
+    world::{World, failure, licence, notice, retry, sent, wait},
 };
 use crate::domain::{
     application::{NoticeState, OutcomeCode, Status, WaitReason},
     cause::{Cause, OperatorAct, Refusal},
-    decision::{Decision, Rejection},
+    decision::{Decision, NewLicence, Rejection},
+    event::EventType,
     job::Slot,
+    licence_watch::CardProblem,
     plan::AlertKind,
     stage::Stage,
 };
@@ -29,12 +31,30 @@ fn a_rejected_application_tells_by_both_channels_and_completes() {
 }
 
 #[test]
-fn operators_hear_once_of_a_licence_without_a_card() {
+fn operators_hear_once_of_each_reason_why_a_licence_has_no_card() {
     let mut world = World::retained().issued();
-    let plan = world.must(Cause::CardRefused { code: "glyph_missing" });
-    assert_eq!(plan.alerts, [AlertKind::CardRefused]);
-    assert_eq!((world.status(), plan.events.len(), plan.announcements.len()), (Status::Issued, 1, 0));
-    assert_eq!(world.apply(Cause::CardRefused { code: "glyph_missing" }).unwrap_err(), Refusal::Nothing);
+    assert_eq!(world.apply(Cause::CardDrawn).unwrap_err(), Refusal::Nothing);
+    for problem in [CardProblem::GlyphMissing, CardProblem::PortraitUnusable, CardProblem::GlyphMissing] {
+        let plan = world.must(Cause::CardRefused { problem });
+        assert_eq!(plan.alerts, [AlertKind::CardRefused]);
+        assert_eq!((world.status(), plan.events.len(), plan.announcements.len()), (Status::Issued, 1, 0));
+        assert_eq!(plan.events[0].data["reason"], problem.as_str());
+        assert_eq!(world.apply(Cause::CardRefused { problem }).unwrap_err(), Refusal::Nothing);
+    }
+    let plan = world.must(Cause::CardDrawn);
+    assert_eq!((plan.events[0].kind, plan.alerts), (EventType::CardDrawn, vec![]));
+    assert_eq!(world.app().watch.as_ref().unwrap().card_problem, None);
+    world.must(Cause::CardRefused { problem: CardProblem::GlyphMissing });
+}
+
+#[test]
+fn a_card_that_cannot_be_drawn_is_told_with_the_issue() {
+    let mut world = World::retained();
+    world.run_to(Stage::Generation);
+    let licence = NewLicence { card_problem: Some(CardProblem::GlyphMissing), ..licence() };
+    let plan = world.run(Slot::Main, Decision::Issue(Box::new(licence)));
+    assert_eq!((world.status(), plan.alerts), (Status::Issued, vec![AlertKind::CardRefused]));
+    assert!(plan.events.iter().any(|event| event.kind == EventType::CardRefused));
 }
 
 #[test]

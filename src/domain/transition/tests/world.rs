@@ -127,7 +127,6 @@ impl World {
             callback_url: Some("https://upstream.example/hooks/1".to_owned()),
             upstream_ref: None,
             last_fence: 0,
-            card_refused: false,
             watch: None,
             revision: 0,
             chain: ChainHead { seq: 1, hash: "00".repeat(32) },
@@ -356,7 +355,14 @@ pub(super) fn evidence(photo_id: PhotoId) -> Evidence {
 
 pub(super) fn licence() -> NewLicence {
     let sealed = SealedRecord { key_id: "k1".to_owned(), wrapped_key: vec![1], ciphertext: vec![2] };
-    NewLicence { id: LicenceId::new(), status: "A".to_owned(), facts: facts(), sealed }
+    NewLicence {
+        id: LicenceId::new(),
+        status: "A".to_owned(),
+        facts: facts(),
+        sealed,
+        supersedes: None,
+        card_problem: None,
+    }
 }
 
 pub(super) fn at(text: &str) -> DateTime<Utc> {

@@ -74,6 +74,7 @@ fn meaning(kind: &str) -> &'static str {
         Ok(AlertKind::CardRefused) => "a licence has no card 驾驶证电子版无法生成",
         Ok(AlertKind::StatusUnknown) => "the registry answered a licence status that nobody knows 驾驶证状态代码未知",
         Ok(AlertKind::ProviderRefuses) => "a provider refuses us: credentials, credit, configuration 外部系统拒绝服务",
+        Ok(AlertKind::LicenceStatusChanged) => "an issued licence is shown otherwise 电子证显示状态变化",
         Ok(AlertKind::CalendarMissing) => "no calendar for the due time 缺少工作日历",
         Err(_) => "see /ops 见控制台",
     }

@@ -36,7 +36,7 @@ pub struct LicenceBody {
     pub issuing_authority: String,
     /// When it was issued.
     pub issued_at: DateTime<Utc>,
-    /// The licence whose place it took, where the application was about one.
+    /// The holder's licence whose place it took; null where there was none.
     pub supersedes: Option<LicenceId>,
     /// Whether class, validity or authority changed in the registry since the issue.
     pub reissue_needed: bool,

@@ -103,6 +103,9 @@ async fn answer(
 ) -> Result<Response, Problem> {
     match drawn {
         Ok(card) => {
+            if shown.card_problem.is_some() {
+                change(state, shown.application_id, Cause::CardDrawn, None).await?;
+            }
             let headers = [
                 (header::CONTENT_TYPE, media_type),
                 (header::CACHE_CONTROL, "no-store"),
@@ -118,11 +121,13 @@ async fn answer(
         Err(CardError::NotShown) => {
             Err(Problem::conflict("not_presentable", "the licence is not shown in its present state"))
         }
-        Err(CardError::Undrawable) => Err(Problem::internal(&CardError::Undrawable)),
-        Err(error) => {
-            // Told once; asking again changes nothing.
-            change(state, shown.application_id, Cause::CardRefused { code: error.code() }, None).await?;
-            Err(Problem::new(StatusCode::CONFLICT, error.code(), error.to_string()))
-        }
+        Err(error) => match error.problem() {
+            Some(problem) => {
+                // Told once; asking again changes nothing.
+                change(state, shown.application_id, Cause::CardRefused { problem }, None).await?;
+                Err(Problem::new(StatusCode::CONFLICT, error.code(), error.to_string()))
+            }
+            None => Err(Problem::internal(&error)),
+        },
     }
 }

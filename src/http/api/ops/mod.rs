@@ -4,6 +4,8 @@ pub mod batches;
 pub mod figures;
 pub mod find;
 pub mod forecast;
+pub mod licence_changes;
+pub mod licence_problems;
 pub mod licences;
 pub mod overview;
 pub mod queues;
@@ -39,7 +41,10 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(workers::list))
         .routes(routes!(webhooks::list))
         .routes(routes!(webhooks::retry))
+        .routes(routes!(licences::get))
         .routes(routes!(licences::terminate))
+        .routes(routes!(licence_problems::list))
+        .routes(routes!(licence_changes::list))
         .routes(routes!(stream::stream))
         .routes(routes!(stalled::groups))
         .routes(routes!(find::find))

@@ -103,6 +103,14 @@ fn debug_shows_nobody() {
     assert_eq!(shown, "CardData(status `A`)");
 }
 
+#[test]
+fn what_no_font_has_is_known_before_anything_is_drawn() {
+    let press = CardPress::load(None).unwrap();
+    assert_eq!(press.missing(["张三", "蒙C", "C1D", "150300123456", "内蒙古\u{202e} 乌海市\n"]), BTreeSet::new());
+    let missing = press.missing(["张𬭎", "㛃𬭎镇", "葛\u{e0100}"]);
+    assert_eq!(missing.into_iter().collect::<Vec<_>>(), ["U+2CB4E", "U+36C3", "U+845B U+E0100"]);
+}
+
 #[tokio::test]
 async fn the_press_draws_beside_the_async_threads() {
     let press = CardPress::load(None).unwrap();
