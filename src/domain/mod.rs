@@ -27,6 +27,7 @@ pub mod presentation;
 pub mod provider_error;
 pub mod retry;
 pub mod review;
+pub mod scope;
 pub mod stage;
 pub mod time_left;
 pub mod timeline;

@@ -25,7 +25,7 @@ const MODULES: &str = "GREENLANE_TEST_NODE_MODULES";
 /// An installation with people, and so many applications that wait for a reviewer.
 async fn site(plan: Plan, tasks: usize) -> Site {
     let site = plan.start().await;
-    for (name, role) in [("wang", "reviewer"), ("li", "reviewer"), ("zhao", "supervisor"), ("sun", "admin")] {
+    for (name, role) in [("wang", "reviewer"), ("li", "reviewer"), ("zhao", "supervisor"), ("sun", "admin"), ("han", "verifier")] {
         site.user(name, role, &[]).await;
     }
     for _ in 0..tasks {

@@ -21,9 +21,16 @@ await test(async (open) => {
           ["webhooks", "/ops/webhooks"],
           ["system", "/ops/system"],
           ["audit", "/ops/audit"],
+          ["users", "/ops/users"],
+          ["user", "/ops/users/li"],
+          ["keys", "/ops/keys"],
         ]) {
           const name = `ops-${called}-${language}-${theme}-${width}`;
           await page.goto(base + path);
+          // What can be opened is looked at too.
+          if (["users", "keys"].includes(called)) {
+            await page.evaluate(() => document.querySelectorAll("details").forEach((part) => (part.open = true)));
+          }
           findings.push(...(await axe(page, name)));
           const wide = await page.evaluate(
             () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

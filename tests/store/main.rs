@@ -70,7 +70,8 @@ conformance! {
         heads_of_a_span, checkpoints_are_taken_once;
     licences: a_presentation_is_used_up_once, checks_are_listed_newest_first, licences_have_their_turn_to_be_checked,
         a_service_ends_with_its_application;
-    people: users_are_kept_changed_and_disabled, an_ended_session_stays_ended, tries_are_counted_within_a_window,
+    people: users_are_kept_changed_and_disabled, users_are_assigned, the_last_administrator_stays,
+        two_administrators_do_not_remove_each_other, an_ended_session_stays_ended, tries_are_counted_within_a_window,
         concurrent_tries_are_all_counted;
     reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;

@@ -3,11 +3,13 @@
 mod application;
 mod audit;
 mod charts;
+mod keys;
 mod overview;
 mod queues;
 mod show;
 pub mod stalled;
 mod system;
+mod users;
 mod webhooks;
 
 use axum::{
@@ -42,6 +44,14 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/webhooks/{id}/retry", post(webhooks::retry))
         .route("/ops/system", get(system::show))
         .route("/ops/audit", get(audit::search))
+        .route("/ops/users", get(users::list).post(users::create))
+        .route("/ops/users/{name}", get(users::show))
+        .route("/ops/users/{name}/change", post(users::change))
+        .route("/ops/users/{name}/password", post(users::set_password))
+        .route("/ops/users/{name}/disable", post(users::disable))
+        .route("/ops/users/{name}/enable", post(users::enable))
+        .route("/ops/keys", get(keys::list).post(keys::create))
+        .route("/ops/keys/{id}/revoke", post(keys::revoke))
         .layer(DefaultBodyLimit::max(pages::FORM))
 }
 

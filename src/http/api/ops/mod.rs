@@ -4,11 +4,13 @@ pub mod batches;
 pub mod figures;
 pub mod find;
 pub mod forecast;
+pub mod keys;
 pub mod licences;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
 pub mod stream;
+pub mod users;
 pub mod verify;
 pub mod webhooks;
 pub mod workers;
@@ -18,6 +20,7 @@ pub use overview::OverviewBody;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    administration::Administrator,
     domain::event::ActorKind,
     http::{auth::Caller, problem::Problem, state::AppState},
     store::types::OperatorAction,
@@ -46,6 +49,19 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(verify::verify))
         .routes(routes!(figures::figures))
         .routes(routes!(forecast::forecast))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change))
+        .routes(routes!(users::disable))
+        .routes(routes!(users::enable))
+        .routes(routes!(users::set_password))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+}
+
+/// Whoever calls, as one who administers.
+pub(in crate::http) fn administrator<'a>(state: &'a AppState, caller: &'a Caller) -> Administrator<'a> {
+    let person = caller.person.as_ref().map(|person| person.name.as_str());
+    Administrator::remote(state.engine.shared.store.as_ref(), caller.actor(ActorKind::Operator), person)
 }
 
 /// Records what an operator does that belongs to no application.
