@@ -10,6 +10,7 @@ mod migrate;
 pub mod notes;
 pub mod postgres;
 pub mod rows;
+pub mod schedules;
 pub mod sqlite;
 pub mod types;
 pub mod users;
@@ -28,6 +29,7 @@ use crate::domain::{
 };
 use insight::Insight;
 use notes::Notes;
+use schedules::Schedules;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
@@ -237,6 +239,7 @@ pub trait Store:
     + Users
     + Sessions
     + Insight
+    + Schedules
 {
 }
 
@@ -253,6 +256,7 @@ impl<T> Store for T where
         + Users
         + Sessions
         + Insight
+    + Schedules
 {
 }
 

@@ -160,3 +160,23 @@ async fn pages_do_what_the_api_does() {
     assert_eq!(key["scopes"], json!(["ops:read", "reviews"]));
     sun.post(&format!("/ops/keys/{}/revoke", key["id"].as_str().unwrap()), &[]).await.expect(303);
 }
+
+#[tokio::test]
+async fn schedules_say_how_reconcilers_ran() {
+    let site = Site::start().await;
+    let bound = std::time::Instant::now() + crate::support::BOUND;
+    let found = async |name: &str| {
+        let items = site.api.get("/v1/ops/schedules").await.expect(200).items();
+        assert!(items.iter().all(|item| item["does"].is_string()) && items.len() > 10, "{items:?}");
+        items.into_iter().find(|item| item["name"] == name).unwrap()
+    };
+    while found("outbox").await["last"].is_null() {
+        assert!(std::time::Instant::now() < bound, "the outbox never ran");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let outbox = found("outbox").await;
+    assert_eq!((&outbox["role"], &outbox["failing"], &outbox["period_ms"]), (&json!("worker"), &json!(false), &json!(250)));
+    let workers = site.api.get("/v1/ops/workers").await.expect(200).items();
+    assert_eq!(outbox["last"]["process"], workers[0]["id"]);
+    assert!(outbox["last"]["host"].is_string());
+}

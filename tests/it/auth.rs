@@ -82,6 +82,7 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/ops/figures", OPS_READ),
     ("GET", "/v1/ops/forecast", OPS_READ),
     ("GET", "/v1/audit", AUDIT),
+    ("GET", "/v1/ops/schedules", OPS_READ),
     ("GET", "/v1/ops/users", ADMIN),
     ("POST", "/v1/ops/users", ADMIN),
     ("PATCH", "/v1/ops/users/{name}", ADMIN),

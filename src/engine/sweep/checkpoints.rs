@@ -12,7 +12,7 @@ use crate::{
     store::types::StoredCheckpoint,
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// Events are stamped a moment before their commit; one that is stamped earlier than this is in the table.
 const SETTLED: TimeDelta = TimeDelta::seconds(2);
@@ -31,24 +31,23 @@ pub struct Checkpoints {
 
 #[async_trait]
 impl Sweep for Checkpoints {
-    fn name(&self) -> &'static str {
-        "checkpoints"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Checkpoints
     }
 
     fn period(&self) -> Duration {
         self.period
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let until = self.engine.shared.clock.now() - SETTLED;
-        if let Some(checkpoint) = take(&self.engine, until).await?
-            && let Some(folder) = &self.folder
-        {
+        let Some(checkpoint) = take(&self.engine, until).await? else { return Ok(Swept::of(0)) };
+        if let Some(folder) = &self.folder {
             tokio::fs::create_dir_all(folder).await?;
             let file = folder.join(format!("{:08}.json", checkpoint.id));
             tokio::fs::write(&file, &checkpoint.document).await.with_context(|| format!("`{}`", file.display()))?;
         }
-        Ok(false)
+        Ok(Swept::of(1))
     }
 }
 

@@ -6,6 +6,7 @@ mod charts;
 mod keys;
 mod overview;
 mod queues;
+mod schedules;
 mod show;
 pub mod stalled;
 mod system;

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod licences;
 pub mod overview;
 pub mod queues;
+pub mod schedules;
 pub mod stalled;
 pub mod stream;
 pub mod users;
@@ -49,6 +50,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(verify::verify))
         .routes(routes!(figures::figures))
         .routes(routes!(forecast::forecast))
+        .routes(routes!(schedules::list))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::change))
         .routes(routes!(users::disable))
