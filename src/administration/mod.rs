@@ -1,6 +1,7 @@
 //! What administrators do: users, keys, the calendar. The command line, the API and the pages call the same functions,
 //! and every act is recorded in the name of whoever does it.
 
+pub mod calendar;
 pub mod keys;
 pub mod users;
 
@@ -58,9 +59,9 @@ pub enum Refused {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A password cannot be hashed: practically never.
-    #[error("the password cannot be hashed")]
-    Password(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What should not happen: a password that cannot be hashed, a record that does not parse.
+    #[error("it failed inside")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// The last part of a place, as people say it.

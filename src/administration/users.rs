@@ -191,5 +191,5 @@ fn nobody(name: &str) -> Refused {
 
 async fn hash(password: SecretString) -> Result<String, Refused> {
     let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await;
-    hashed.map_err(|error| Refused::Password(error.into()))?.map_err(|error| Refused::Password(error.into()))
+    hashed.map_err(|error| Refused::Failed(error.into()))?.map_err(|error| Refused::Failed(error.into()))
 }

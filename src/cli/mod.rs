@@ -1,6 +1,5 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
-pub mod action;
 pub mod audit;
 pub mod bench;
 pub mod calendar;
@@ -71,7 +70,7 @@ enum Command {
 fn told(result: Result<String, Refused>) -> anyhow::Result<ExitCode> {
     let (text, code) = match result {
         Ok(text) => (text, ExitCode::SUCCESS),
-        Err(error @ (Refused::Store(_) | Refused::Password(_))) => return Err(error.into()),
+        Err(error @ (Refused::Store(_) | Refused::Failed(_))) => return Err(error.into()),
         Err(refused) => (refused.to_string(), ExitCode::FAILURE),
     };
     eprintln!("{text}");

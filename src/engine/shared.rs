@@ -24,7 +24,9 @@ use crate::{
     store::Store,
 };
 
-use super::{clock::DbClock, dispatch::Dispatcher, known::Known, places::Places, run::Ledger, stats::Stats, sweep::runs::Runs};
+use super::{
+    clock::DbClock, dispatch::Dispatcher, known::Known, places::Places, run::Ledger, stats::Stats, sweep::runs::Runs,
+};
 
 /// Wake-up topic: jobs are due.
 pub const JOBS: &str = "jobs";

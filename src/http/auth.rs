@@ -120,6 +120,8 @@ needs! {
     ReadOperations: OpsRead;
     /// To operate.
     WriteOperations: OpsWrite;
+    /// To try a calendar out, or to import it.
+    HandleCalendar: OpsRead | OpsWrite;
     /// To search the audit log.
     ReadAudit: AuditRead;
     /// To keep users and keys.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    administration::Refused,
+    administration::{Refused, calendar::Unfit},
     domain::{applicant::FieldError, cause::Refusal},
     engine::{admit::AdmitError, commit::ApplyError},
     licences::desk::DeskError,
@@ -250,7 +250,18 @@ impl From<Refused> for Problem {
             Refused::Oneself => Self::conflict("not_oneself", detail),
             Refused::LastAdmin => Self::conflict("last_administrator", detail),
             Refused::Store(error) => error.into(),
-            Refused::Password(_) => Self::internal(&refused),
+            Refused::Failed(_) => Self::internal(&refused),
+        }
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        let detail = unfit.to_string();
+        match unfit {
+            Unfit::Wrong(_) => Self::field("", "calendar_invalid", detail),
+            Unfit::InUse(_) => Self::conflict("calendar_in_use", detail),
+            Unfit::VersionTaken(_) => Self::conflict("calendar_version_taken", detail),
         }
     }
 }

@@ -256,7 +256,7 @@ impl<T> Store for T where
         + Users
         + Sessions
         + Insight
-    + Schedules
+        + Schedules
 {
 }
 

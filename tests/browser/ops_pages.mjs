@@ -21,6 +21,7 @@ await test(async (open) => {
           ["webhooks", "/ops/webhooks"],
           ["system", "/ops/system"],
           ["audit", "/ops/audit"],
+          ["calendar", "/ops/calendar"],
           ["users", "/ops/users"],
           ["user", "/ops/users/li"],
           ["keys", "/ops/keys"],

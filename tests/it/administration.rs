@@ -109,7 +109,11 @@ async fn wrong_input_is_named() {
         ("role", json!("king"), "/role"),
         ("authority", json!("not one"), "/authority"),
         ("password", json!("short"), "/password"),
-        ("document", json!({ "document_type": "A", "document_number": "110105194912310021" }), "/document/document_number"),
+        (
+            "document",
+            json!({ "document_type": "A", "document_number": "110105194912310021" }),
+            "/document/document_number",
+        ),
         ("more", json!(1), "/more"),
     ] {
         api.post("/v1/ops/users", &user(field, value)).await.field_error(pointer);
@@ -175,8 +179,68 @@ async fn schedules_say_how_reconcilers_ran() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let outbox = found("outbox").await;
-    assert_eq!((&outbox["role"], &outbox["failing"], &outbox["period_ms"]), (&json!("worker"), &json!(false), &json!(250)));
+    assert_eq!(
+        (&outbox["role"], &outbox["failing"], &outbox["period_ms"]),
+        (&json!("worker"), &json!(false), &json!(250))
+    );
     let workers = site.api.get("/v1/ops/workers").await.expect(200).items();
     assert_eq!(outbox["last"]["process"], workers[0]["id"]);
     assert!(outbox["last"]["host"].is_string());
+}
+
+const SHIPPED: &str = include_str!("../../workflows/calendar/cn.toml");
+
+/// The shipped calendar under another version, with one more holiday, which a make-up day pays for.
+fn another() -> String {
+    let (before, year) = SHIPPED.split_once("[years.2026]").unwrap();
+    let (first, rest) = before.split_once("version = \"").unwrap();
+    let (_, rest) = rest.split_once('"').unwrap();
+    let year = year.replacen("holidays = [", "holidays = [2026-11-20, ", 1);
+    let year = year.replacen("make_up_workdays = [", "make_up_workdays = [2026-11-21, ", 1);
+    format!("{first}version = \"another\"{rest}[years.2026]{year}")
+}
+
+#[tokio::test]
+async fn a_calendar_is_tried_out_and_imported() {
+    let site = Site::start().await;
+    let (reads, writes) = tokio::join!(site.key("ops:read"), site.key("ops:write"));
+    let before = reads.get("/v1/ops/calendar").await.expect(200).json();
+    assert!(before["years"].as_array().unwrap().iter().any(|year| year["year"] == 2026 && year["working_days"] == 248));
+    let post = async |api: &crate::support::Api, query: &str, text: &str| {
+        api.post_raw(&format!("/v1/ops/calendar{query}"), "application/toml", text).await
+    };
+    let (dry, meant) = ("?dry_run=true", "?reason=the+notice+of+the+State+Council");
+    for (api, query) in [(&writes, dry), (&reads, meant)] {
+        post(api, query, &another()).await.problem(403, "scope_missing");
+    }
+    let wrong = post(&reads, dry, &format!("{}x", another())).await.problem(422, "validation_failed");
+    assert!(wrong["errors"][0]["detail"].as_str().unwrap().starts_with("line "), "{wrong}");
+    post(&writes, "", &another()).await.field_error("/reason");
+    post(&writes, "?dry_run=maybe", "").await.field_error("/dry_run");
+    writes.post("/v1/ops/calendar", &json!({})).await.problem(415, "unsupported_media_type");
+    let version = before["version"].as_str().unwrap();
+    post(&writes, meant, SHIPPED).await.problem(409, "calendar_in_use");
+    post(&writes, meant, &another().replace("another", version)).await.problem(409, "calendar_version_taken");
+    let tried = post(&reads, dry, &another()).await.expect(200).json();
+    assert_eq!((&tried["imported"], &tried["preview"]["complete"]), (&json!(false), &json!(true)));
+    assert_eq!(reads.get("/v1/ops/calendar").await.expect(200).json(), before, "a dry run imports nothing");
+    let done = post(&writes, meant, &another()).await.expect(200).json();
+    assert_eq!((&done["imported"], &done["version"]), (&json!(true), &json!("another")));
+    assert_eq!(reads.get("/v1/ops/calendar").await.expect(200).json()["version"], "another");
+}
+
+#[tokio::test]
+async fn the_page_of_the_calendar_shows_before_it_acts() {
+    let site = Site::on(Database::sqlite()).roles("api").start().await;
+    let (mut qian, mut sun) = (site.signed_in("qian", "operator").await, site.signed_in("sun", "auditor").await);
+    let source = another().replace('\n', "\r\n");
+    let wrong = qian.post("/ops/calendar", &[("source", "[["), ("act", "try")]).await.expect(422);
+    assert!(text(&wrong).contains("line 1"), "{wrong:?}");
+    let tried = qian.post("/ops/calendar", &[("source", &source), ("act", "try")]).await.expect(200);
+    assert!(text(&tried).contains("value=\"import\""));
+    let meant = [("source", source.as_str()), ("act", "import"), ("reason", "the notice")];
+    sun.post("/ops/calendar", &meant[..2]).await.expect(403);
+    qian.post("/ops/calendar", &meant[..2]).await.expect(422);
+    qian.post("/ops/calendar", &meant).await.expect(303);
+    assert!(text(&qian.get("/ops/calendar").await.expect(200)).contains("another"));
 }

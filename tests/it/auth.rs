@@ -83,6 +83,9 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/ops/forecast", OPS_READ),
     ("GET", "/v1/audit", AUDIT),
     ("GET", "/v1/ops/schedules", OPS_READ),
+    ("GET", "/v1/ops/calendar", OPS_READ),
+    // A dry run needs the one, an import the other: `it/administration.rs`.
+    ("POST", "/v1/ops/calendar", &["ops:read", "ops:write"]),
     ("GET", "/v1/ops/users", ADMIN),
     ("POST", "/v1/ops/users", ADMIN),
     ("PATCH", "/v1/ops/users/{name}", ADMIN),

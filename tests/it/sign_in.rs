@@ -11,6 +11,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/review/tasks", &["supervisor"]),
     ("/ops", &["operator", "auditor", "admin"]),
     ("/ops/audit", &["auditor", "admin"]),
+    ("/ops/calendar", &["operator", "auditor", "admin"]),
     ("/ops/users", &["admin"]),
     ("/ops/users/admin", &["admin"]),
     ("/ops/keys", &["admin"]),

@@ -111,11 +111,8 @@ mod tests {
         shared.runs.write(shared).await;
         let runs = site.store().sweep_runs().await.unwrap();
         let shown: Vec<_> = runs.iter().map(|run| (run.kind, run.items, run.error.as_deref())).collect();
-        let expected = [
-            (RunKind::Failed, 0, Some("the outer layer")),
-            (RunKind::Last, 0, None),
-            (RunKind::Worked, 3, None),
-        ];
+        let expected =
+            [(RunKind::Failed, 0, Some("the outer layer")), (RunKind::Last, 0, None), (RunKind::Worked, 3, None)];
         assert_eq!(shown, expected);
         assert!(runs.iter().all(|run| run.took_ms == 7 && run.process == shared.lease && run.name == "sessions"));
         assert!(shared.runs.noted().values().all(|noted| noted.written));

@@ -2,6 +2,7 @@
 
 mod application;
 mod audit;
+mod calendar;
 mod charts;
 mod keys;
 mod overview;
@@ -20,11 +21,15 @@ use axum::{
 };
 
 use super::{
+    api::ops::calendar::LARGEST,
     auth::{Caller, Needs},
     pages,
     person::Person,
     state::AppState,
 };
+
+/// The most that the form with a calendar file sends: Chinese takes nine letters a character there.
+const CALENDAR_FORM: usize = 3 * LARGEST;
 
 /// The routes of this module.
 pub(super) fn routes() -> Router<AppState> {
@@ -54,6 +59,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/keys", get(keys::list).post(keys::create))
         .route("/ops/keys/{id}/revoke", post(keys::revoke))
         .layer(DefaultBodyLimit::max(pages::FORM))
+        .route("/ops/calendar", get(calendar::show).post(calendar::act).layer(DefaultBodyLimit::max(CALENDAR_FORM)))
 }
 
 /// A person as one who calls the API.

@@ -37,8 +37,7 @@ impl Schedules for SqliteStore {
 
     async fn sweep_runs(&self) -> Result<Vec<SweepRun>> {
         self.within(async {
-            let rows =
-                query("SELECT document FROM sweep_runs ORDER BY name, kind").fetch_all(&self.readers).await?;
+            let rows = query("SELECT document FROM sweep_runs ORDER BY name, kind").fetch_all(&self.readers).await?;
             rows.iter().map(|row| row.document("run of a reconciler", "document")).collect()
         })
         .await

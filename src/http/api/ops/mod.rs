@@ -1,6 +1,7 @@
 //! `/v1/ops`: what operators see and do.
 
 pub mod batches;
+pub mod calendar;
 pub mod figures;
 pub mod find;
 pub mod forecast;
@@ -50,6 +51,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(verify::verify))
         .routes(routes!(figures::figures))
         .routes(routes!(forecast::forecast))
+        .routes(routes!(calendar::get, calendar::import))
         .routes(routes!(schedules::list))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::change))

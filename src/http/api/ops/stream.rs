@@ -53,9 +53,7 @@ async fn still_may(state: &AppState, person: Option<&User>) -> bool {
     let Some(person) = person else { return true };
     // While the database is away there is nothing to be seen anyway.
     let Ok(now) = state.engine.shared.store.user(&person.name).await else { return true };
-    now.is_some_and(|now| {
-        now.disabled_at.is_none() && now.epoch == person.epoch && now.role.may(Scope::OpsRead)
-    })
+    now.is_some_and(|now| now.disabled_at.is_none() && now.epoch == person.epoch && now.role.may(Scope::OpsRead))
 }
 
 /// The overview; a comment when it cannot be had, so that the connection stays while the database is away.
