@@ -1,5 +1,6 @@
 //! Greenlane: the durable workflow processor behind the electronic driving licence (电子驾驶证).
 
+pub mod administration;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, broadcast::error::RecvError};
 
 use crate::{
+    administration::Administrator,
     config::{Bind, Config},
     domain::{
         applicant::{AppUser, FaceToken, FieldError, Mobile, PersonName},
@@ -29,7 +30,6 @@ use crate::{
 
 use super::{
     card_cost::{self, CardCost},
-    key::issue,
     output,
     presentation_load::{self, PresentationLoad},
     serve::{Role, Server},
@@ -243,7 +243,8 @@ async fn row_sizes(store: &dyn Store, example: ApplicationId, applications: usiz
 async fn http_enqueue(server: &Server, requests: usize) -> anyhow::Result<(f64, Latency)> {
     let address = server.address.ok_or_else(|| anyhow::anyhow!("the benchmark needs the api role"))?;
     // Nobody revokes it: the measured database is a throw-away one.
-    let (_, key) = issue(server.engine.shared.store.as_ref(), "bench", "bench", &[Scope::ApplicationsWrite]).await?;
+    let administrator = Administrator::at_shell(server.engine.shared.store.as_ref());
+    let (_, key) = administrator.create_key("bench", "bench", &[Scope::ApplicationsWrite]).await?;
     let key = key.expose_secret().to_owned();
     let client = reqwest::Client::new();
     let started = Instant::now();

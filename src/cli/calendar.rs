@@ -8,24 +8,19 @@ use std::{
 use anyhow::Context;
 use chrono::{DateTime, Datelike, Utc};
 use clap::Subcommand;
-use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::json;
 
-use super::{action::record, output::line};
+use super::{output::line, told};
 use crate::{
+    administration::{
+        Administrator,
+        calendar::{Change, Unfit, candidate, preview},
+    },
     domain::{
-        application::{Application, Deadline},
-        authority::IssuingAuthority,
         calendar::{CHINA_TIME, Calendar, local_date},
-        deadline,
-        ids::ApplicationId,
         workflow::WorkflowSet,
     },
-    store::{Store, types::StoredCalendar},
+    store::Store,
 };
-
-/// Questions to the database side by side.
-const SIDE_BY_SIDE: usize = 4;
 
 /// What to do with the working-day calendar.
 #[derive(Debug, Subcommand)]
@@ -66,7 +61,7 @@ impl CalendarCommand {
 fn check(calendar: &Calendar, now: DateTime<Utc>, warn_days: u32) -> anyhow::Result<ExitCode> {
     line(format_args!("version    {}\nsource     {}", calendar.version(), calendar.source()))?;
     for year in calendar.years() {
-        line(format_args!("{year}       {} working days", working_days(calendar, year)))?;
+        line(format_args!("{year}       {} working days", calendar.working_days(year)))?;
     }
     let ends = calendar.data_ends();
     let left = (ends - local_date(now)).num_days();
@@ -78,12 +73,6 @@ fn check(calendar: &Calendar, now: DateTime<Utc>, warn_days: u32) -> anyhow::Res
     Ok(ExitCode::FAILURE)
 }
 
-fn working_days(calendar: &Calendar, year: i32) -> usize {
-    let first = chrono::NaiveDate::from_ymd_opt(year, 1, 1);
-    let days = first.into_iter().flat_map(|first| first.iter_days()).take_while(|day| day.year() == year);
-    days.filter(|day| calendar.is_working_day(*day, None).unwrap_or(false)).count()
-}
-
 async fn import(
     store: &dyn Store,
     workflows: &WorkflowSet,
@@ -92,80 +81,35 @@ async fn import(
     dry_run: bool,
 ) -> anyhow::Result<ExitCode> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let calendar = match Calendar::parse(&source) {
-        Ok(calendar) => calendar,
-        Err(error) => {
+    let candidate = match candidate(source, current) {
+        Ok(candidate) => candidate,
+        Err(unfit @ Unfit::InUse(_)) => {
+            eprintln!("{unfit}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Unfit::Wrong(error)) => {
             eprintln!("{}:{}: {}", file.display(), error.line.unwrap_or(1), error.reason);
             return Ok(ExitCode::FAILURE);
         }
-    };
-    let version = calendar.version();
-    if version == current.version() {
-        if calendar == *current {
-            eprintln!("in use already: `{version}`");
-            return Ok(ExitCode::SUCCESS);
+        Err(unfit @ Unfit::VersionTaken(_)) => {
+            eprintln!("{unfit}");
+            return Ok(ExitCode::FAILURE);
         }
-        eprintln!("in use with other contents: `{version}`\nhint: give the new calendar a version of its own");
-        return Ok(ExitCode::FAILURE);
-    }
-    let now = store.now().await?;
-    if !calendar.years().contains(&local_date(now).year()) {
+    };
+    if !candidate.calendar.years().contains(&local_date(store.now().await?).year()) {
         eprintln!("warning: it has no data for this year");
     }
     if dry_run {
-        return list_changes(store, workflows, &calendar).await;
-    }
-    let years = calendar.years();
-    let data = json!({ "version": version, "replaces": current.version(), "years": [years.start(), years.end()] });
-    store.import_calendar(&StoredCalendar { version: version.to_owned(), source, imported_at: now }).await?;
-    record(store, "calendar_imported", data).await?;
-    eprintln!("imported: `{version}`; due times are computed again within seconds");
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn list_changes(store: &dyn Store, workflows: &WorkflowSet, calendar: &Calendar) -> anyhow::Result<ExitCode> {
-    let ids = store.outdated_deadlines(calendar.version(), usize::MAX).await?;
-    let open = ids.len();
-    let changes = ids.into_iter().map(|id| change(store, workflows, calendar, id));
-    let mut changes = stream::iter(changes).buffered(SIDE_BY_SIDE);
-    let mut changed = 0;
-    while let Some(change) = changes.try_next().await? {
-        if let Some(text) = change {
-            changed += 1;
-            line(text)?;
+        let found = preview(store, workflows, &candidate.calendar, usize::MAX).await?;
+        for Change { application, status, from, to } in &found.changes {
+            line(format_args!("{application}  {status}  {} → {}", local(*from), local(*to)))?;
         }
+        eprintln!("{} of {} open due times would change", found.changes.len(), found.looked_at);
+        return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("{changed} of {open} open due times would change");
-    Ok(ExitCode::SUCCESS)
-}
-
-/// How an application's due time would change, if it would.
-async fn change(
-    store: &dyn Store,
-    workflows: &WorkflowSet,
-    calendar: &Calendar,
-    id: ApplicationId,
-) -> anyhow::Result<Option<String>> {
-    // Completed, or gone, since the list was read.
-    let Some(view) = store.application(id).await? else { return Ok(None) };
-    let Some(old) = &view.application.deadline else { return Ok(None) };
-    let new = due(&view.application, old, workflows, calendar)?;
-    Ok((new != old.due_at)
-        .then(|| format!("{id}  {}  {} → {}", view.application.status, local(old.due_at), local(new))))
-}
-
-fn due(
-    application: &Application,
-    old: &Deadline,
-    workflows: &WorkflowSet,
-    calendar: &Calendar,
-) -> anyhow::Result<Option<DateTime<Utc>>> {
-    let workflow = workflows
-        .get(&application.workflow)
-        .with_context(|| format!("unknown workflow version: `{}`", application.workflow))?;
-    let authority = application.authority().and_then(|text| IssuingAuthority::parse(text).ok());
-    let due = deadline::due(calendar, &workflow.deadline, old.started_at, authority.as_ref());
-    Ok(due.ok().map(|due| due.due_at))
+    let version = candidate.calendar.version().to_owned();
+    let imported = Administrator::at_shell(store).import_calendar(candidate, None).await;
+    told(imported.map(|()| format!("imported: `{version}`; due times are computed again within seconds")))
 }
 
 fn local(at: Option<DateTime<Utc>>) -> String {
@@ -178,7 +122,14 @@ fn local(at: Option<DateTime<Utc>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::calendar::BUILT_IN, engine::fixture::Site, store::types::Write};
+    use crate::{
+        domain::{
+            application::{Deadline, Status},
+            calendar::BUILT_IN,
+        },
+        engine::fixture::Site,
+        store::types::Write,
+    };
 
     fn built_in() -> Calendar {
         Calendar::parse(BUILT_IN).unwrap()
@@ -227,10 +178,21 @@ mod tests {
         assert!(site.store().latest_calendar().await.unwrap().is_none());
 
         let (workflows, calendar) = (site.engine.shared.workflows(), Calendar::parse(&changed()).unwrap());
-        let change = async |id| change(site.store(), &workflows, &calendar, id).await.unwrap();
-        let expected = format!("{one}  in_progress  2026-11-20T17:00:00+08:00 → 2026-11-21T17:00:00+08:00");
-        assert_eq!(change(one).await, Some(expected));
-        assert_eq!(change(other).await, None, "no promise yet");
+        let at = |text: &str| Some(text.parse::<DateTime<Utc>>().unwrap());
+        let expected = Change {
+            application: one,
+            status: Status::InProgress,
+            from: at("2026-11-20T09:00:00Z"),
+            to: at("2026-11-21T09:00:00Z"),
+        };
+        let found = preview(site.store(), &workflows, &calendar, 10).await.unwrap();
+        assert_eq!(
+            (found.looked_at, found.complete, found.changes),
+            (1, true, vec![expected]),
+            "{other} has no promise"
+        );
+        let capped = preview(site.store(), &workflows, &calendar, 0).await.unwrap();
+        assert!(!capped.complete && capped.changes.is_empty());
     }
 
     #[tokio::test]
@@ -267,6 +229,6 @@ mod tests {
             );
         }
         assert_eq!(check(&calendar, day("2026-01-01T00:00:00Z"), 30).unwrap(), ExitCode::SUCCESS);
-        assert_eq!(working_days(&calendar, 2026), 248);
+        assert_eq!(calendar.working_days(2026), 248);
     }
 }

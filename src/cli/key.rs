@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::{Subcommand, builder::NonEmptyStringValueParser};
 use comfy_table::{Table, presets};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use secrecy::ExposeSecret;
 
-use super::{action::record, output::line};
+use super::{output::line, told};
 use crate::{
-    http::auth::Scope,
-    secrets::ApiKey,
+    administration::Administrator,
+    domain::scope::Scope,
     store::{Store, types::ApiKeyRecord},
 };
 
@@ -40,62 +39,32 @@ pub enum KeyCommand {
 }
 
 impl KeyCommand {
-    /// Runs the command: 0 done, 1 when there is no such key.
+    /// Runs the command: 0 done, 1 when a name cannot be one, or there is no such key.
     ///
     /// # Errors
     /// The database does not answer, or standard output cannot be written.
     pub async fn run(self, store: &dyn Store) -> anyhow::Result<ExitCode> {
+        let administrator = Administrator::at_shell(store);
         match self {
-            Self::Create { name, scopes, owner } => create(store, name, &scopes, owner).await,
+            Self::Create { name, scopes, owner } => {
+                let created = administrator.create_key(&name, owner.as_deref().unwrap_or(&name), &scopes).await;
+                let key = match created {
+                    Ok((stored, key)) => {
+                        eprintln!("the key `{}` of `{}`; it is not shown again:", stored.id, stored.owner);
+                        key
+                    }
+                    Err(refused) => return told(Err(refused)),
+                };
+                line(key.expose_secret())?;
+                Ok(ExitCode::SUCCESS)
+            }
             Self::List => {
                 line(table(&store.keys().await?))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Self::Revoke { id } => {
-                if !store.revoke_key(&id).await? {
-                    eprintln!("there is no working key with the id `{id}`");
-                    return Ok(ExitCode::FAILURE);
-                }
-                record(store, "key_revoked", json!({ "id": id })).await?;
-                eprintln!("revoked: `{id}`");
-                Ok(ExitCode::SUCCESS)
-            }
+            Self::Revoke { id } => told(administrator.revoke_key(&id).await.map(|()| format!("revoked: `{id}`"))),
         }
     }
-}
-
-async fn create(store: &dyn Store, name: String, scopes: &[Scope], owner: Option<String>) -> anyhow::Result<ExitCode> {
-    let owner = owner.unwrap_or_else(|| name.clone());
-    let (stored, key) = issue(store, &name, &owner, scopes).await?;
-    let ApiKeyRecord { id, name, owner, scopes, .. } = &stored;
-    record(store, "key_created", json!({ "id": id, "name": name, "owner": owner, "scopes": scopes })).await?;
-    eprintln!("the key `{id}` of `{owner}`; it is not shown again:");
-    line(key.expose_secret())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A new key: what is stored of it, and the key itself.
-pub(super) async fn issue(
-    store: &dyn Store,
-    name: &str,
-    owner: &str,
-    scopes: &[Scope],
-) -> anyhow::Result<(ApiKeyRecord, SecretString)> {
-    let key = ApiKey::generate();
-    let mut scopes: Vec<String> = scopes.iter().map(Scope::to_string).collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    let stored = ApiKeyRecord {
-        id: key.id,
-        digest: hex::encode(key.digest),
-        name: name.to_owned(),
-        owner: owner.to_owned(),
-        scopes,
-        created_at: store.now().await?,
-        revoked_at: None,
-    };
-    store.create_key(&stored).await?;
-    Ok((stored, key.plain))
 }
 
 fn table(keys: &[ApiKeyRecord]) -> String {

@@ -1,6 +1,5 @@
 //! One file per subcommand; `wiring` is the only composition root.
 
-pub mod action;
 pub mod audit;
 pub mod bench;
 pub mod calendar;
@@ -24,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::{administration::Refused, config::Config};
 
 /// The durable workflow processor behind the electronic driving licence (电子驾驶证).
 #[derive(Debug, Parser)]
@@ -66,6 +65,17 @@ enum Command {
     /// Key material
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+}
+
+/// Says how an act of an administrator ended: 0, or 1 when it was refused.
+fn told(result: Result<String, Refused>) -> anyhow::Result<ExitCode> {
+    let (text, code) = match result {
+        Ok(text) => (text, ExitCode::SUCCESS),
+        Err(error @ (Refused::Store(_) | Refused::Failed(_))) => return Err(error.into()),
+        Err(refused) => (refused.to_string(), ExitCode::FAILURE),
+    };
+    eprintln!("{text}");
+    Ok(code)
 }
 
 /// Runs the program.

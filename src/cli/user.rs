@@ -3,21 +3,23 @@
 use std::{io::Read as _, process::ExitCode};
 
 use chrono::SecondsFormat;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use comfy_table::{Table, presets};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use secrecy::SecretString;
 
-use super::{action::record, output::line};
+use super::{output::line, told};
 use crate::{
+    administration::{
+        Administrator, Refused,
+        users::{Changes, DOCUMENT_NUMBER, NewUser, OwnDocument},
+    },
     domain::{
         applicant::FieldError,
         authority::IssuingAuthority,
-        identity::{DocumentNumber, DocumentType},
-        personal::{HOLDER_INDEX, holder_key},
-        user::{Role, check_name, check_password},
+        identity::DocumentType,
+        user::{Role, check_name},
     },
-    secrets::{KeyMaterial, password},
+    secrets::KeyMaterial,
     store::{Store, users::User},
 };
 
@@ -31,8 +33,15 @@ pub enum UserCommand {
     Create(Create),
     /// List every user, never the passwords
     List,
+    /// Give a user another role, authority or document; what is not named stays
+    Change(Change),
     /// Let a user sign in no more, and end the user's sessions
     Disable {
+        /// The name
+        name: String,
+    },
+    /// Let a disabled user sign in again
+    Enable {
         /// The name
         name: String,
     },
@@ -48,20 +57,48 @@ pub enum UserCommand {
 pub struct Create {
     /// The name to sign in with, which the audit log shows
     #[arg(long, value_parser = named)]
-    pub name: String,
-    /// reviewer, supervisor, operator, auditor or admin
+    name: String,
+    /// reviewer, supervisor, verifier, operator, auditor or admin
     #[arg(long)]
-    pub role: Role,
+    role: Role,
     /// 发证机关 whose tasks the user reviews, e.g. 蒙C
     #[arg(long, value_parser = authority)]
-    pub authority: Option<IssuingAuthority>,
+    authority: Option<IssuingAuthority>,
     /// The tasks of other authorities too, after those of the own one
     #[arg(long, requires = "authority")]
-    pub other_authorities: bool,
+    other_authorities: bool,
     /// 证件类型 of the user's own document, e.g. A; its number is the second line of standard input. Nobody reviews
     /// their own photo
     #[arg(long)]
-    pub document_type: Option<DocumentType>,
+    document_type: Option<DocumentType>,
+}
+
+/// What is to be another.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args([
+    "role", "authority", "no_authority", "other_authorities", "document_type", "no_document",
+])))]
+pub struct Change {
+    /// The name
+    name: String,
+    /// reviewer, supervisor, verifier, operator, auditor or admin
+    #[arg(long)]
+    role: Option<Role>,
+    /// 发证机关 whose tasks the user reviews, e.g. 蒙C
+    #[arg(long, value_parser = authority)]
+    authority: Option<IssuingAuthority>,
+    /// The tasks of every authority alike
+    #[arg(long, conflicts_with = "authority")]
+    no_authority: bool,
+    /// Whether the tasks of other authorities come after those of the own one
+    #[arg(long, value_name = "true|false")]
+    other_authorities: Option<bool>,
+    /// 证件类型 of the user's own document, e.g. A; its number is the first line of standard input
+    #[arg(long)]
+    document_type: Option<DocumentType>,
+    /// Forget the user's own document
+    #[arg(long, conflicts_with = "document_type")]
+    no_document: bool,
 }
 
 fn named(text: &str) -> Result<String, String> {
@@ -73,115 +110,91 @@ fn authority(text: &str) -> Result<IssuingAuthority, String> {
 }
 
 impl UserCommand {
-    /// Runs the command: 0 done, 1 when the name is taken or nobody's, or the password is refused.
+    /// Runs the command: 0 done, 1 when the name is taken or nobody's, or something that was given is refused.
     ///
     /// # Errors
     /// The database does not answer, or standard input or output cannot be used.
     pub async fn run(self, store: &dyn Store, secrets: &KeyMaterial) -> anyhow::Result<ExitCode> {
+        let administrator = Administrator::at_shell(store);
         match self {
             Self::Create(new) => {
-                let input = Input::read()?;
-                Ok(told(new.run(store, secrets, &input).await?))
+                let mut input = input()?.into_iter();
+                let created = new.run(&administrator, secrets, input.next().unwrap_or_default(), input.next()).await;
+                told(created.map(|user| format!("created: `{}`", user.name)))
             }
             Self::List => {
                 line(table(&store.users().await?))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Self::Change(change) => {
+                let number = if change.document_type.is_some() { input()?.into_iter().next() } else { None };
+                told(change.run(&administrator, secrets, number).await.map(|user| format!("changed: `{}`", user.name)))
+            }
             Self::Disable { name } => {
-                if !store.disable_user(&name).await? {
-                    return Ok(told(Err(format!("there is no user `{name}` that may sign in"))));
-                }
-                record(store, "user_disabled", json!({ "name": name })).await?;
-                Ok(told(Ok(format!("disabled: `{name}`"))))
+                told(administrator.disable_user(&name).await.map(|()| format!("disabled: `{name}`")))
+            }
+            Self::Enable { name } => {
+                told(administrator.enable_user(&name).await.map(|()| format!("enabled: `{name}`")))
             }
             Self::Password { name } => {
-                let password = Input::read()?.password;
-                if let Err(error) = check_password(password.expose_secret(), &name) {
-                    return Ok(told(Err(refused("password", &error))));
-                }
-                let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await??;
-                if store.set_password(&name, &hashed).await?.is_none() {
-                    return Ok(told(Err(format!("there is no user `{name}`"))));
-                }
-                record(store, "user_password_set", json!({ "name": name })).await?;
-                Ok(told(Ok(format!("changed: `{name}`"))))
+                let password = input()?.into_iter().next().unwrap_or_default();
+                let set = administrator.set_password(&name, password).await;
+                told(set.map(|()| format!("changed: `{name}`")))
             }
         }
     }
 }
 
-/// Says how it ended.
-fn told(result: Result<String, String>) -> ExitCode {
-    let (text, code) = match result {
-        Ok(text) => (text, ExitCode::SUCCESS),
-        Err(text) => (text, ExitCode::FAILURE),
-    };
-    eprintln!("{text}");
-    code
+/// The lines of standard input.
+fn input() -> anyhow::Result<Vec<SecretString>> {
+    let mut text = String::new();
+    std::io::stdin().lock().take(INPUT).read_to_string(&mut text)?;
+    Ok(text.lines().map(SecretString::from).collect())
 }
 
-fn refused(what: &str, error: &FieldError) -> String {
-    format!("the {what} {}", error.detail)
-}
-
-/// What standard input said.
-pub(super) struct Input {
-    /// The first line.
-    pub(super) password: SecretString,
-    /// The second line.
-    pub(super) document_number: Option<String>,
-}
-
-impl Input {
-    fn read() -> anyhow::Result<Self> {
-        let mut text = String::new();
-        std::io::stdin().lock().take(INPUT).read_to_string(&mut text)?;
-        let mut lines = text.lines();
-        let password = SecretString::from(lines.next().unwrap_or_default());
-        Ok(Self { password, document_number: lines.next().map(|text| text.trim().to_owned()) })
-    }
+/// The document of a type whose number is a line of standard input.
+fn document(kind: Option<DocumentType>, number: Option<SecretString>) -> Result<Option<OwnDocument>, Refused> {
+    let Some(kind) = kind else { return Ok(None) };
+    let missing = || FieldError::new("missing", "is a line of standard input, and there is none");
+    let number = number.ok_or_else(|| Refused::wrong(DOCUMENT_NUMBER, missing()))?;
+    Ok(Some(OwnDocument { kind, number }))
 }
 
 impl Create {
-    /// Creates the user; a refusal says what would be right.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub(super) async fn run(
+    async fn run(
         self,
-        store: &dyn Store,
+        administrator: &Administrator<'_>,
         secrets: &KeyMaterial,
-        input: &Input,
-    ) -> anyhow::Result<Result<String, String>> {
-        if let Err(error) = check_password(input.password.expose_secret(), &self.name) {
-            return Ok(Err(refused("password", &error)));
-        }
-        let document = match (self.document_type, &input.document_number) {
-            (None, _) => None,
-            (Some(_), None) => return Ok(Err("the document number is the second line of standard input".to_owned())),
-            (Some(kind), Some(number)) => match DocumentNumber::parse(kind, number, store.now().await?.date_naive()) {
-                Ok(document) => Some(secrets.blind_index_hex(HOLDER_INDEX, &holder_key(&document))),
-                Err(error) => return Ok(Err(refused("document number", &error.into()))),
-            },
-        };
-        let password = input.password.clone();
-        let user = User {
-            password: tokio::task::spawn_blocking(move || password::hash(&password)).await??,
+        password: SecretString,
+        number: Option<SecretString>,
+    ) -> Result<User, Refused> {
+        let new = NewUser {
             name: self.name,
             role: self.role,
             authority: self.authority.map(String::from),
             other_authorities: self.other_authorities,
-            document,
-            epoch: 0,
-            created_at: store.now().await?,
-            disabled_at: None,
+            document: document(self.document_type, number)?,
+            password,
         };
-        if !store.create_user(&user).await? {
-            return Ok(Err(format!("the name is taken: `{}`", user.name)));
-        }
-        let data = json!({ "name": user.name, "role": user.role, "authority": user.authority });
-        record(store, "user_created", data).await?;
-        Ok(Ok(format!("created: `{}`", user.name)))
+        administrator.create_user(secrets, new).await
+    }
+}
+
+impl Change {
+    async fn run(
+        self,
+        administrator: &Administrator<'_>,
+        secrets: &KeyMaterial,
+        number: Option<SecretString>,
+    ) -> Result<User, Refused> {
+        let other = document(self.document_type, number)?;
+        let changes = Changes {
+            role: self.role,
+            authority: self.authority.map(String::from).map(Some).or(self.no_authority.then_some(None)),
+            other_authorities: self.other_authorities,
+            document: other.map(Some).or(self.no_document.then_some(None)),
+        };
+        administrator.change_user(secrets, &self.name, changes).await
     }
 }
 

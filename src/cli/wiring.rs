@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    administration,
     config::{Config, DatabaseKind, ProviderConfig},
     domain::{
         calendar::{self, Calendar},
@@ -154,10 +155,10 @@ fn pinned(workflow: &Workflow) -> PinnedWorkflow {
 /// # Errors
 /// It does not parse.
 pub async fn calendar(config: &Config, store: &dyn Store) -> anyhow::Result<Calendar> {
-    if let Some(imported) = store.latest_calendar().await? {
-        return Calendar::parse(&imported.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"));
+    match administration::calendar::imported(store).await? {
+        Some(imported) => Ok(imported),
+        None => calendar_file(config),
     }
-    calendar_file(config)
 }
 
 /// The calendar of the configured folder, else the one that ships with the program.

@@ -134,6 +134,18 @@ impl Calendar {
         self.day(date, authority).map(|day| day.working)
     }
 
+    /// How many working days a year has, without regional days; none where there is no data.
+    pub fn working_days(&self, year: i32) -> usize {
+        let first = NaiveDate::from_ymd_opt(year, 1, 1);
+        let days = first.into_iter().flat_map(|first| first.iter_days()).take_while(|day| day.year() == year);
+        days.filter(|day| self.is_working_day(*day, None).unwrap_or(false)).count()
+    }
+
+    /// The days from a date on that are no ordinary weekday or weekend: 放假 and 调休上班, without regional ones.
+    pub fn special_days(&self, from: NaiveDate) -> impl Iterator<Item = DayTrace> {
+        self.national.range(from..).map(|(&date, &why)| DayTrace { date, working: why.is_working(), why })
+    }
+
     /// The longest prefix that lists the date decides.
     fn regional_day(&self, date: NaiveDate, authority: &IssuingAuthority) -> Option<DayKind> {
         self.regions

@@ -28,6 +28,7 @@ pub mod provider_error;
 pub mod provider_text;
 pub mod retry;
 pub mod review;
+pub mod scope;
 pub mod stage;
 pub mod time_left;
 pub mod timeline;

@@ -17,6 +17,8 @@ wire_enum! {
         Reviewer = "reviewer",
         /// 审核主管: decides, and settles what reviewers pass on or disagree about.
         Supervisor = "supervisor",
+        /// 核验员: checks the codes (亮码) that drivers show, at the roadside or a counter.
+        Verifier = "verifier",
         /// 运维: keeps the work flowing.
         Operator = "operator",
         /// 审计员: sees everything, changes nothing.

@@ -77,6 +77,7 @@ impl Engine {
         let (shared, stop) = (Arc::clone(&self.shared), self.beating.clone());
         self.tasks.spawn(lease::lease_loop(shared, identity, stop, Arc::clone(&self.failed_at)));
         self.tasks.spawn(listen(Arc::clone(&self.shared), self.beating.clone()));
+        self.tasks.spawn(sweep::runs::keep(Arc::clone(&self.shared), self.beating.clone()));
         Ok(())
     }
 
@@ -90,7 +91,7 @@ impl Engine {
     /// Runs reconcilers until the drain.
     pub fn sweep(&self, sweeps: Vec<Arc<dyn Sweep>>) {
         for sweep in sweeps {
-            self.tasks.spawn(sweep::run(sweep, self.claiming.clone()));
+            self.tasks.spawn(sweep::run(sweep, Arc::clone(&self.shared), self.claiming.clone()));
         }
     }
 

@@ -24,7 +24,9 @@ use crate::{
     store::Store,
 };
 
-use super::{clock::DbClock, dispatch::Dispatcher, known::Known, places::Places, run::Ledger, stats::Stats};
+use super::{
+    clock::DbClock, dispatch::Dispatcher, known::Known, places::Places, run::Ledger, stats::Stats, sweep::runs::Runs,
+};
 
 /// Wake-up topic: jobs are due.
 pub const JOBS: &str = "jobs";
@@ -98,6 +100,8 @@ pub struct Shared {
     pub webhooks: Notify,
     /// What changed, for live views in this process.
     pub changes: broadcast::Sender<Change>,
+    /// How its reconcilers ran last.
+    pub runs: Runs,
     /// What it committed last, of applications that it holds.
     pub(super) known: Known,
     workflows: RwLock<Arc<WorkflowSet>>,
@@ -132,6 +136,7 @@ impl Shared {
             jobs: Notify::new(),
             webhooks: Notify::new(),
             changes: broadcast::channel(CHANGES).0,
+            runs: Runs::default(),
             known: Known::default(),
             workflows: RwLock::new(Arc::new(workflows)),
             calendar: RwLock::new(Arc::new(calendar)),

@@ -16,11 +16,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 
+pub use crate::domain::scope::Scope;
+
 use crate::{
-    domain::{
-        event::{Actor, ActorKind},
-        wire::wire_enum,
-    },
+    domain::event::{Actor, ActorKind},
     secrets::{ApiKey, digests_match},
     store::{self, Store, types::ApiKeyRecord, users::User},
 };
@@ -31,32 +30,6 @@ use super::{problem::Problem, session, state::AppState};
 const BELIEVED: Duration = Duration::from_secs(2);
 /// Above this many keys, old ones are forgotten.
 const TIDY_ABOVE: usize = 10_000;
-
-wire_enum! {
-    /// What an API key may do.
-    pub enum Scope as "scope" {
-        /// Submit and cancel applications, upload photos.
-        ApplicationsWrite = "applications:write",
-        /// Read one's own applications.
-        ApplicationsRead = "applications:read",
-        /// Claim and decide photo reviews.
-        Reviews = "reviews",
-        /// Settle what reviewers pass on: reassign, take over, reopen.
-        ReviewsSupervise = "reviews:supervise",
-        /// Read and present licences.
-        LicencesPresent = "licences:present",
-        /// Verify presented licences.
-        LicencesVerify = "licences:verify",
-        /// See everything that operators see, of all owners.
-        OpsRead = "ops:read",
-        /// Act as an operator.
-        OpsWrite = "ops:write",
-        /// Search the audit log.
-        AuditRead = "audit:read",
-        /// Keep users and keys.
-        Admin = "admin",
-    }
-}
 
 /// Whoever holds a working key, or has a session.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,6 +120,8 @@ needs! {
     ReadOperations: OpsRead;
     /// To operate.
     WriteOperations: OpsWrite;
+    /// To try a calendar out, or to import it.
+    HandleCalendar: OpsRead | OpsWrite;
     /// To search the audit log.
     ReadAudit: AuditRead;
     /// To keep users and keys.
@@ -236,6 +211,11 @@ impl KeyRing {
             None => store.key(id).await?.and_then(|record| self.remember(record)),
         };
         Ok(known.filter(|known| digests_match(&known.digest, digest)).map(|known| known.caller))
+    }
+
+    /// After a revocation: this process knows at once.
+    pub(super) fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     fn recall(&self, id: &str) -> Option<Known> {

@@ -22,6 +22,7 @@ use super::{problem, router::routes};
         (name = "reviews", description = "For reviewers"),
         (name = "licences", description = "Issued licences"),
         (name = "operations", description = "For operators"),
+        (name = "administration", description = "For administrators: users and keys, with the scope `admin`"),
         (name = "audit", description = "What happened"),
         (name = "health", description = "The process itself"),
     )

@@ -17,6 +17,7 @@ impl Role {
         match self {
             Self::Reviewer => &[Scope::Reviews],
             Self::Supervisor => &[Scope::Reviews, Scope::ReviewsSupervise, Scope::LicencesVerify],
+            Self::Verifier => &[Scope::LicencesVerify],
             Self::Operator => &[Scope::OpsRead, Scope::OpsWrite, Scope::LicencesVerify],
             Self::Auditor => &[Scope::OpsRead, Scope::AuditRead],
             Self::Admin => &[Scope::OpsRead, Scope::OpsWrite, Scope::AuditRead, Scope::LicencesVerify, Scope::Admin],
@@ -32,6 +33,7 @@ impl Role {
     pub const fn home(self) -> &'static str {
         match self {
             Self::Reviewer | Self::Supervisor => "/review",
+            Self::Verifier => "/verify",
             Self::Operator | Self::Auditor | Self::Admin => "/ops",
         }
     }
@@ -86,6 +88,6 @@ mod tests {
         assert!(Role::Supervisor.may(Scope::ReviewsSupervise) && !Role::Reviewer.may(Scope::ReviewsSupervise));
         assert!(!Role::Auditor.may(Scope::OpsWrite));
         let verify: Vec<_> = Role::ALL.iter().filter(|role| role.may(Scope::LicencesVerify)).collect();
-        assert_eq!(verify, [&Role::Supervisor, &Role::Operator, &Role::Admin]);
+        assert_eq!(verify, [&Role::Supervisor, &Role::Verifier, &Role::Operator, &Role::Admin]);
     }
 }

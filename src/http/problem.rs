@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
+    administration::{Refused, calendar::Unfit},
     domain::{applicant::FieldError, cause::Refusal},
     engine::{admit::AdmitError, commit::ApplyError},
     licences::desk::DeskError,
@@ -235,6 +236,32 @@ impl From<DeskError> for Problem {
             DeskError::Store(error) | DeskError::Photo(VaultError::Store(error)) => error.into(),
             DeskError::Commit(error) => error.into(),
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            Refused::Wrong { what, error } => Self::field(format!("/{what}"), error.code, error.detail),
+            Refused::Nothing(_) => Self::not_found(),
+            Refused::NameTaken(_) => Self::conflict("name_taken", detail),
+            Refused::Oneself => Self::conflict("not_oneself", detail),
+            Refused::LastAdmin => Self::conflict("last_administrator", detail),
+            Refused::Store(error) => error.into(),
+            Refused::Failed(_) => Self::internal(&refused),
+        }
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        let detail = unfit.to_string();
+        match unfit {
+            Unfit::Wrong(_) => Self::field("", "calendar_invalid", detail),
+            Unfit::InUse(_) => Self::conflict("calendar_in_use", detail),
+            Unfit::VersionTaken(_) => Self::conflict("calendar_version_taken", detail),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_path_to_error::{Path, Segment};
 use super::problem::{Fault, Problem};
 
 /// Members that are lists. Everywhere else a list is refused: serde would read one as an object by its order.
-const LISTS: &[&str] = &["/reasons"];
+const LISTS: &[&str] = &["/reasons", "/scopes"];
 /// More faults than this help nobody.
 const MOST_FAULTS: usize = 50;
 /// The longest pointer that is told.

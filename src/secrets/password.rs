@@ -6,7 +6,11 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::key::fill_random;
 
 /// A password could not be hashed: no randomness, practically never.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +19,13 @@ pub struct PasswordError(#[from] argon2::password_hash::Error);
 
 /// What a name that nobody has is held against, so that it takes as long as one that somebody has.
 static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| hash(&SecretString::from("nobody has this one")).ok());
+
+/// A fresh password: 22 letters, digits, `-` and `_`, of 128 random bits.
+pub fn generate() -> SecretString {
+    let mut bytes = Zeroizing::new([0; 16]);
+    fill_random(bytes.as_mut_slice());
+    URL_SAFE_NO_PAD.encode(*bytes).into()
+}
 
 /// The hash of a password as PHC text, with a fresh salt.
 ///
@@ -51,6 +62,8 @@ mod tests {
         assert!(one.starts_with("$argon2id$"), "{one}");
         assert!(verify(&password, Some(&one)) && verify(&password, Some(&two)));
         assert!(!verify(&SecretString::from("correct horse battery stapl"), Some(&one)));
+        assert_ne!(generate().expose_secret(), generate().expose_secret());
+        assert_eq!(generate().expose_secret().len(), 22);
         assert!(!verify(&password, Some("nonsense")) && !verify(&password, None));
     }
 }

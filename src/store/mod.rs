@@ -11,6 +11,7 @@ mod migrate;
 pub mod notes;
 pub mod postgres;
 pub mod rows;
+pub mod schedules;
 pub mod sqlite;
 pub mod types;
 pub mod users;
@@ -29,6 +30,7 @@ use crate::domain::{
 };
 use insight::Insight;
 use notes::Notes;
+use schedules::Schedules;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
@@ -240,6 +242,7 @@ pub trait Store:
     + Users
     + Sessions
     + Insight
+    + Schedules
 {
 }
 
@@ -256,6 +259,7 @@ impl<T> Store for T where
         + Users
         + Sessions
         + Insight
+        + Schedules
 {
 }
 

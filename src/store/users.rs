@@ -37,6 +37,30 @@ impl std::fmt::Debug for User {
     }
 }
 
+/// What a user is here for, and for whom.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// As in [`User`].
+    pub role: Role,
+    /// As in [`User`].
+    pub authority: Option<String>,
+    /// As in [`User`].
+    pub other_authorities: bool,
+    /// As in [`User`].
+    pub document: Option<String>,
+}
+
+/// What became of a change of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// Done.
+    Done,
+    /// There is no such user, or none in the state that the change is for.
+    Nobody,
+    /// Nobody who may sign in would be an administrator any more.
+    LastAdmin,
+}
+
 /// A session as stored; the id is a digest, so that a copy of the table opens nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredSession {
@@ -57,8 +81,12 @@ pub trait Users: Send + Sync {
     async fn user(&self, name: &str) -> Result<Option<User>>;
     /// Every user, by name.
     async fn users(&self) -> Result<Vec<User>>;
-    /// Ends the user's sessions and lets nobody sign in; false when there is no such user that may sign in.
-    async fn disable_user(&self, name: &str) -> Result<bool>;
+    /// Ends the user's sessions and lets nobody sign in by the name. With `keep_admin` the last administrator stays.
+    async fn disable_user(&self, name: &str, keep_admin: bool) -> Result<Changed>;
+    /// Lets a disabled user sign in again; false when there is no such user.
+    async fn enable_user(&self, name: &str) -> Result<bool>;
+    /// Another role, authority and document. With `keep_admin` the last administrator stays one.
+    async fn assign_user(&self, name: &str, assignment: &Assignment, keep_admin: bool) -> Result<Changed>;
     /// Another password, which ends the user's sessions; answers the new epoch, none when there is no such user.
     async fn set_password(&self, name: &str, password: &str) -> Result<Option<i64>>;
 }

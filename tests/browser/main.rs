@@ -25,7 +25,9 @@ const MODULES: &str = "GREENLANE_TEST_NODE_MODULES";
 /// An installation with people, and so many applications that wait for a reviewer.
 async fn site(plan: Plan, tasks: usize) -> Site {
     let site = plan.start().await;
-    for (name, role) in [("wang", "reviewer"), ("li", "reviewer"), ("zhao", "supervisor"), ("sun", "admin")] {
+    for (name, role) in
+        [("wang", "reviewer"), ("li", "reviewer"), ("zhao", "supervisor"), ("sun", "admin"), ("han", "verifier")]
+    {
         site.user(name, role, &[]).await;
     }
     for _ in 0..tasks {
@@ -150,6 +152,11 @@ async fn operators_see_and_mend() {
 #[tokio::test]
 async fn every_page_of_the_dashboard_is_for_everybody() {
     run(&site_with_stalled().await, "ops_pages").await;
+}
+
+#[tokio::test]
+async fn administrators_keep_users_keys_and_the_calendar() {
+    run(&site(plan(), 0).await, "administration").await;
 }
 
 /// An installation with an issued licence. The script has every right by `KEY`, and finds the licence by it.

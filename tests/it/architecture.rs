@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// layer only where it names itself, and the two at the bottom of the list may be used by all.
 const LAYERS: &[&[&str]] = &[
     &["cli"],
-    &["http", "providers", "stages", "licences", "photos"],
+    &["http", "providers", "stages", "licences", "photos", "administration"],
     &["engine"],
     &["store"],
     &["secrets", "hints"],
@@ -20,6 +20,7 @@ const COMMON: &[&str] = &["config", "telemetry"];
 
 /// Arrows inside of a layer that are meant.
 const BESIDE: &[(&str, &str)] = &[
+    ("http", "administration"),
     ("http", "photos"),
     ("http", "licences"),
     ("http", "providers"),

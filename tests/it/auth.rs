@@ -20,6 +20,7 @@ const VERIFY: &[&str] = &["licences:verify"];
 const OPS_READ: &[&str] = &["ops:read"];
 const OPS_WRITE: &[&str] = &["ops:write"];
 const AUDIT: &[&str] = &["audit:read"];
+const ADMIN: &[&str] = &["admin"];
 
 const ROUTES: &[Row] = &[
     ("GET", "/healthz", PUBLIC),
@@ -84,6 +85,19 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/ops/figures", OPS_READ),
     ("GET", "/v1/ops/forecast", OPS_READ),
     ("GET", "/v1/audit", AUDIT),
+    ("GET", "/v1/ops/schedules", OPS_READ),
+    ("GET", "/v1/ops/calendar", OPS_READ),
+    // A dry run needs the one, an import the other: `it/administration.rs`.
+    ("POST", "/v1/ops/calendar", &["ops:read", "ops:write"]),
+    ("GET", "/v1/ops/users", ADMIN),
+    ("POST", "/v1/ops/users", ADMIN),
+    ("PATCH", "/v1/ops/users/{name}", ADMIN),
+    ("POST", "/v1/ops/users/{name}/disable", ADMIN),
+    ("POST", "/v1/ops/users/{name}/enable", ADMIN),
+    ("POST", "/v1/ops/users/{name}/password", ADMIN),
+    ("GET", "/v1/ops/keys", ADMIN),
+    ("POST", "/v1/ops/keys", ADMIN),
+    ("POST", "/v1/ops/keys/{id}/revoke", ADMIN),
 ];
 
 /// A path with its parameters filled in: ids of nothing, or a queue's name.

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "helpers take whatever the test has at hand")]
 #![allow(unreachable_pub, reason = "modules of a test binary have no outside")]
 
+mod administration;
 mod applications;
 mod architecture;
 mod audit;

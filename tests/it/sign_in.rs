@@ -12,10 +12,14 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/ops", &["operator", "auditor", "admin"]),
     ("/ops/audit", &["auditor", "admin"]),
     ("/ops/licences", &["operator", "auditor", "admin"]),
-    ("/account", &["reviewer", "supervisor", "operator", "auditor", "admin"]),
+    ("/ops/calendar", &["operator", "auditor", "admin"]),
+    ("/ops/users", &["admin"]),
+    ("/ops/users/admin", &["admin"]),
+    ("/ops/keys", &["admin"]),
+    ("/account", ROLES),
 ];
 
-const ROLES: &[&str] = &["reviewer", "supervisor", "operator", "auditor", "admin"];
+const ROLES: &[&str] = &["reviewer", "supervisor", "verifier", "operator", "auditor", "admin"];
 
 on_both_databases! {
     async fn a_session_begins_with_the_password_and_ends_with_the_sign_out(database) {
@@ -168,7 +172,7 @@ async fn the_verifiers_page_is_open_and_the_check_is_not() {
     let site = Site::on(Database::sqlite()).roles("api").start().await;
     let check = json!({ "token": "nonsense", "purpose": "road_check" });
     for role in ROLES {
-        let may = ["supervisor", "operator", "admin"].contains(role);
+        let may = ["supervisor", "verifier", "operator", "admin"].contains(role);
         let mut person = site.signed_in(role, role).await;
         let page = person.get("/verify").await.expect(200);
         assert_eq!(page.header("permissions-policy"), Some("camera=(self), microphone=()"));

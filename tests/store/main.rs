@@ -65,12 +65,13 @@ conformance! {
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
     operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, alerts_say_what_about, batches_go_item_by_item,
-        workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever;
+        workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever, the_last_runs_of_reconcilers_are_kept;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
         heads_of_a_span, checkpoints_are_taken_once;
     licences: a_presentation_is_used_up_once, checks_are_listed_newest_first, licences_have_their_turn_to_be_checked,
         a_service_ends_with_its_application, only_a_current_licence_is_ended_or_replaced, licences_without_card_are_listed;
-    people: users_are_kept_changed_and_disabled, an_ended_session_stays_ended, tries_are_counted_within_a_window,
+    people: users_are_kept_changed_and_disabled, users_are_assigned, the_last_administrator_stays,
+        two_administrators_do_not_remove_each_other, an_ended_session_stays_ended, tries_are_counted_within_a_window,
         concurrent_tries_are_all_counted;
     reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;

@@ -1,12 +1,13 @@
-use chrono::Duration;
+use chrono::{Duration, SubsecRound as _};
 use greenlane::{
     domain::{
         event::{Actor, ActorKind},
         ids::{ApplicationId, BatchId, LeaseId},
         stage::Stage,
     },
-    store::types::{
-        AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, StoredCalendar,
+    store::{
+        schedules::{RunKind, SweepRun},
+        types::{AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, StoredCalendar},
     },
 };
 
@@ -191,4 +192,26 @@ pub async fn acts_are_recorded_for_ever(site: Site) {
     assert!(site.raw.execute("DELETE FROM operator_actions").await.is_err());
     assert!(site.raw.execute("UPDATE operator_actions SET actor_id = 'nobody'").await.is_err());
     let _ = site.write_figures().await.unwrap();
+}
+
+pub async fn the_last_runs_of_reconcilers_are_kept(site: Site) {
+    let now = site.now().await.unwrap().trunc_subsecs(6);
+    let run = |name: &str, kind, seconds| SweepRun {
+        name: name.to_owned(),
+        kind,
+        at: now + Duration::seconds(seconds),
+        took_ms: 7,
+        items: 3,
+        error: None,
+        period_ms: 500,
+        process: LeaseId::new(),
+    };
+    let (last, worked, other) = (run("b", RunKind::Last, 0), run("b", RunKind::Worked, 0), run("a", RunKind::Last, 0));
+    site.note_sweeps(&[last.clone(), worked.clone(), other.clone()]).await.unwrap();
+    site.note_sweeps(&[run("b", RunKind::Last, -1)]).await.unwrap();
+    assert_eq!(site.sweep_runs().await.unwrap(), [other.clone(), last, worked.clone()], "a later one stays");
+    let later = SweepRun { error: Some("no answer".to_owned()), ..run("b", RunKind::Last, 1) };
+    site.note_sweeps(&[later.clone()]).await.unwrap();
+    site.note_sweeps(&[]).await.unwrap();
+    assert_eq!(site.sweep_runs().await.unwrap(), [other, later, worked]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{SubsecRound as _, TimeDelta};
 use greenlane::{
     domain::user::Role,
-    store::users::{StoredSession, User},
+    store::users::{Assignment, Changed, StoredSession, User},
 };
 
 use crate::site::Site;
@@ -38,10 +38,60 @@ pub async fn users_are_kept_changed_and_disabled(site: Site) {
     assert_eq!(site.users().await.unwrap(), [li, wang]);
     assert_eq!(site.set_password("li", "$argon2id$two").await.unwrap(), Some(1));
     assert_eq!(site.set_password("nobody", "x").await.unwrap(), None);
-    assert!(site.disable_user("li").await.unwrap());
-    assert!(!site.disable_user("li").await.unwrap() && !site.disable_user("nobody").await.unwrap());
-    let li = site.user("li").await.unwrap().unwrap();
-    assert_eq!((li.epoch, li.password.as_str(), li.disabled_at.is_some()), (2, "$argon2id$two", true));
+    assert_eq!(site.disable_user("li", true).await.unwrap(), Changed::Done);
+    for name in ["li", "nobody"] {
+        assert_eq!(site.disable_user(name, true).await.unwrap(), Changed::Nobody);
+    }
+    let disabled = site.user("li").await.unwrap().unwrap();
+    assert_eq!((disabled.epoch, disabled.password.as_str()), (2, "$argon2id$two"));
+    assert!(disabled.disabled_at.is_some());
+    assert!(site.enable_user("li").await.unwrap());
+    assert!(!site.enable_user("li").await.unwrap() && !site.enable_user("nobody").await.unwrap());
+    let enabled = site.user("li").await.unwrap().unwrap();
+    assert_eq!((enabled.epoch, enabled.disabled_at), (2, None), "the old sessions stay ended");
+}
+
+fn assignment(role: Role) -> Assignment {
+    Assignment { role, authority: None, other_authorities: false, document: None }
+}
+
+pub async fn users_are_assigned(site: Site) {
+    let wang = user(&site, "wang").await;
+    site.create_user(&wang).await.unwrap();
+    assert_eq!(site.assign_user("wang", &assignment(Role::Auditor), true).await.unwrap(), Changed::Done);
+    assert_eq!(site.assign_user("nobody", &assignment(Role::Auditor), true).await.unwrap(), Changed::Nobody);
+    let changed = User { role: Role::Auditor, authority: None, other_authorities: false, document: None, ..wang };
+    assert_eq!(site.user("wang").await.unwrap(), Some(changed));
+}
+
+pub async fn the_last_administrator_stays(site: Site) {
+    for name in ["one", "two", "gone"] {
+        site.create_user(&User { role: Role::Admin, ..user(&site, name).await }).await.unwrap();
+    }
+    assert_eq!(site.disable_user("gone", true).await.unwrap(), Changed::Done);
+    assert_eq!(site.assign_user("gone", &assignment(Role::Reviewer), true).await.unwrap(), Changed::Done);
+    assert_eq!(site.assign_user("one", &assignment(Role::Operator), true).await.unwrap(), Changed::Done);
+    assert_eq!(site.assign_user("two", &assignment(Role::Operator), true).await.unwrap(), Changed::LastAdmin);
+    assert_eq!(site.disable_user("two", true).await.unwrap(), Changed::LastAdmin);
+    assert_eq!(site.assign_user("two", &assignment(Role::Admin), true).await.unwrap(), Changed::Done);
+    assert_eq!(site.disable_user("two", false).await.unwrap(), Changed::Done, "unless that is what is wanted");
+}
+
+pub async fn two_administrators_do_not_remove_each_other(site: Site) {
+    for round in 0..10 {
+        let (one, two) = (format!("a{round}"), format!("b{round}"));
+        for name in [&one, &two] {
+            site.create_user(&User { role: Role::Admin, ..user(&site, name).await }).await.unwrap();
+        }
+        let demoted = assignment(Role::Auditor);
+        let (left, right) = tokio::join!(site.disable_user(&one, true), site.assign_user(&two, &demoted, true));
+        let mut results = [left.unwrap(), right.unwrap()];
+        results.sort_by_key(|result| *result != Changed::Done);
+        assert_eq!(results, [Changed::Done, Changed::LastAdmin]);
+        for name in [&one, &two] {
+            site.disable_user(name, false).await.unwrap();
+        }
+    }
 }
 
 pub async fn an_ended_session_stays_ended(site: Site) {

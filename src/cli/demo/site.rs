@@ -3,15 +3,13 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use rand::Rng;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
+    administration::Administrator,
     cli::{
         exit::Refused,
-        key::issue,
         serve::{Role, Server},
     },
     config::{Bind, Config},
@@ -59,10 +57,11 @@ const KEYS: [(&str, &[Scope]); 4] = [
 ];
 
 /// The sample users: name and role. They share one password, which is drawn at every start.
-const USERS: [(&str, UserRole); 6] = [
+const USERS: [(&str, UserRole); 7] = [
     ("reviewer", UserRole::Reviewer),
     ("reviewer-2", UserRole::Reviewer),
     ("supervisor", UserRole::Supervisor),
+    ("verifier", UserRole::Verifier),
     ("operator", UserRole::Operator),
     ("auditor", UserRole::Auditor),
     ("admin", UserRole::Admin),
@@ -175,16 +174,14 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 async fn create_key(store: &dyn Store, name: &str, scopes: &[Scope]) -> anyhow::Result<String> {
-    let (_, key) = issue(store, &format!("demo-{name}"), name, scopes).await?;
+    let (_, key) = Administrator::at_shell(store).create_key(&format!("demo-{name}"), name, scopes).await?;
     Ok(key.expose_secret().to_owned())
 }
 
 async fn create_users(server: &Server) -> anyhow::Result<(Vec<&'static str>, String)> {
-    let mut bytes = [0; 12];
-    rand::rng().fill_bytes(&mut bytes);
-    let password = URL_SAFE_NO_PAD.encode(bytes);
-    let plain = SecretString::from(password.as_str());
-    let hashed = tokio::task::spawn_blocking(move || password::hash(&plain)).await??;
+    let password = password::generate();
+    let shown = password.expose_secret().to_owned();
+    let hashed = tokio::task::spawn_blocking(move || password::hash(&password)).await??;
     let store = &server.engine.shared.store;
     for (name, role) in USERS {
         let user = User {
@@ -200,7 +197,7 @@ async fn create_users(server: &Server) -> anyhow::Result<(Vec<&'static str>, Str
         };
         store.create_user(&user).await?;
     }
-    Ok((USERS.iter().map(|(name, _)| *name).collect(), password))
+    Ok((USERS.iter().map(|(name, _)| *name).collect(), shown))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 
 use crate::{domain::calendar::local_date, engine::Engine};
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 use digest::Mail;
 
 /// So many alerts go into one digest; the rest follow in the next one.
@@ -71,23 +71,22 @@ impl Alerts {
 
 #[async_trait]
 impl Sweep for Alerts {
-    fn name(&self) -> &'static str {
-        "alerts"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Alerts
     }
 
     fn period(&self) -> Duration {
         (self.settings.digest / 4).clamp(Duration::from_secs(1), Duration::from_secs(15))
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         if self.is_left_to_another().await? {
-            return Ok(false);
+            return Ok(Swept::of(0));
         }
         let digest = self.send_digest().await;
         // A mail server that refuses one mail may take the other.
         self.send_calendar_notice().await?;
-        digest?;
-        Ok(false)
+        Ok(Swept::of(digest?))
     }
 }
 
@@ -99,21 +98,22 @@ impl Alerts {
         Ok(processes.iter().any(|other| other.lease < shared.lease && other.roles.iter().any(|role| role == ROLE)))
     }
 
-    async fn send_digest(&self) -> anyhow::Result<()> {
+    /// Answers how many alerts were mailed.
+    async fn send_digest(&self) -> anyhow::Result<usize> {
         if self.sent(|sent| sent.digest.is_some_and(|at| at.elapsed() < self.settings.digest)) {
-            return Ok(());
+            return Ok(0);
         }
         let store = &self.engine.shared.store;
         let alerts = store.unmailed_alerts(BATCH).await?;
         if alerts.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let Mail { subject, body } = digest::of_alerts(&alerts, alerts.len() == BATCH);
         self.mail.send(&subject, &body).await?;
         self.sent(|sent| sent.digest = Some(Instant::now()));
         let ids: Vec<i64> = alerts.iter().map(|alert| alert.id).collect();
         store.mark_alerts_mailed(&ids).await?;
-        Ok(())
+        Ok(ids.len())
     }
 
     async fn send_calendar_notice(&self) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use crate::{
     engine::{Engine, commit::ApplyError},
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 const BATCH: usize = 100;
 
@@ -18,18 +18,18 @@ pub struct Batches(pub Engine);
 
 #[async_trait]
 impl Sweep for Batches {
-    fn name(&self) -> &'static str {
-        "batches"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Batches
     }
 
     fn period(&self) -> Duration {
         Duration::from_millis(500)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let store = &self.0.shared.store;
         let pending = store.pending_batch_items(BATCH).await?;
-        let more = pending.len() == BATCH;
+        let swept = Swept::batch(pending.len(), BATCH);
         let retries = pending.into_iter().map(async |(batch, id, actor)| {
             let cause = Cause::Operator { actor, act: OperatorAct::Retry };
             let result = match self.0.committer.apply(id, cause, None).await {
@@ -43,6 +43,6 @@ impl Sweep for Batches {
         });
         let results: Vec<_> = futures::future::join_all(retries).await.into_iter().flatten().collect();
         store.settle_batch_items(&results).await?;
-        Ok(more)
+        Ok(swept)
     }
 }

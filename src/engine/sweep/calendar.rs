@@ -9,7 +9,7 @@ use crate::{
     engine::Engine,
 };
 
-use super::{Sweep, apply_to_all};
+use super::{Reconciler, Sweep, Swept, apply_to_all};
 
 const BATCH: usize = 200;
 
@@ -18,15 +18,15 @@ pub struct Calendars(pub Engine);
 
 #[async_trait]
 impl Sweep for Calendars {
-    fn name(&self) -> &'static str {
-        "calendar"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Calendar
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(5)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let shared = &self.0.shared;
         if let Some(stored) = shared.store.latest_calendar().await?
             && stored.version != shared.calendar().version()
@@ -38,8 +38,8 @@ impl Sweep for Calendars {
         }
         let calendar = shared.calendar();
         let ids = shared.store.outdated_deadlines(calendar.version(), BATCH).await?;
-        let more = ids.len() == BATCH;
+        let swept = Swept::batch(ids.len(), BATCH);
         apply_to_all(&self.0.committer, ids, &Cause::CalendarChanged).await?;
-        Ok(more)
+        Ok(swept)
     }
 }

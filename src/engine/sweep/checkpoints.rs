@@ -15,7 +15,7 @@ use crate::{
     store::types::StoredCheckpoint,
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// Events are stamped a moment before their commit; one that is stamped earlier than this is in the table.
 const SETTLED: TimeDelta = TimeDelta::seconds(2);
@@ -37,17 +37,17 @@ pub struct Checkpoints {
 
 #[async_trait]
 impl Sweep for Checkpoints {
-    fn name(&self) -> &'static str {
-        "checkpoints"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Checkpoints
     }
 
     fn period(&self) -> Duration {
         self.period
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
-        take(&self.engine, self.engine.shared.clock.now() - SETTLED).await?;
-        self.copy().await
+    async fn run(&self) -> anyhow::Result<Swept> {
+        let taken = take(&self.engine, self.engine.shared.clock.now() - SETTLED).await?;
+        Ok(Swept { items: u64::from(taken.is_some()), more: self.copy().await? })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     store::{insight::Figure, types::Process},
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// How many minutes are kept: 14 days, and one to spare.
 const KEPT: i64 = 15 * 24 * 60;
@@ -23,15 +23,15 @@ pub struct Figures(pub Engine);
 
 #[async_trait]
 impl Sweep for Figures {
-    fn name(&self) -> &'static str {
-        "figures"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Figures
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(20)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let (shared, store) = (&self.0.shared, &self.0.shared.store);
         let now = shared.clock.now();
         let minute = now.timestamp().div_euclid(60);
@@ -65,7 +65,7 @@ impl Sweep for Figures {
         figures.push(Figure { series: "reviews.decided".to_owned(), minute: minute - 1, value: decided });
         store.put_figures(&figures).await?;
         store.forget_figures(minute - KEPT).await?;
-        Ok(false)
+        Ok(Swept::of(figures.len()))
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
         let site = Site::start().await;
         let figures = Figures(site.engine.clone());
         for _ in 0..2 {
-            assert!(!figures.run().await.unwrap());
+            assert!(!figures.run().await.unwrap().more);
         }
         let store = &site.engine.shared.store;
         let open = store.figures("reviews.open", 0, 1).await.unwrap();

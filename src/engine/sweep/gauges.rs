@@ -14,22 +14,22 @@ use crate::{
     },
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// The gauge reconciler.
 pub struct Gauges(pub Engine);
 
 #[async_trait]
 impl Sweep for Gauges {
-    fn name(&self) -> &'static str {
-        "gauges"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Gauges
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(5)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let shared = &self.0.shared;
         let now = shared.clock.now();
         let seconds_since = |at: Option<DateTime<Utc>>| at.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0));
@@ -50,7 +50,7 @@ impl Sweep for Gauges {
         metrics::gauge!(OUTBOX_LAG).set(seconds_since(shared.store.next_webhook_due().await?));
         let calendar_ends = shared.calendar().data_ends();
         metrics::gauge!(CALENDAR_DAYS).set((calendar_ends - local_date(now)).num_days() as f64);
-        Ok(false)
+        Ok(Swept::of(0))
     }
 }
 

@@ -9,7 +9,7 @@ use futures::StreamExt;
 
 use crate::{engine::Engine, hints::RateLimit, store::types::LicenceRecord, telemetry::metrics::LICENCE_CHECKS};
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// So many are taken at a time: a process that dies leaves no more unasked for a round.
 const BATCH: usize = 32;
@@ -83,20 +83,21 @@ impl Licences {
 
 #[async_trait]
 impl Sweep for Licences {
-    fn name(&self) -> &'static str {
-        "licences"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Licences
     }
 
     fn period(&self) -> Duration {
         PERIOD.min(self.settings.every)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let due = self.engine.shared.store.take_licences_to_check(self.settings.every, BATCH).await?;
         let full = due.len() == BATCH;
         let answers: Vec<_> =
             futures::stream::iter(due).map(|licence| self.ask(licence)).buffer_unordered(AT_ONCE).collect().await;
         // A registry that answers nobody is left alone for a period.
-        Ok(full && answers.iter().any(|answer| matches!(answer, Ok(true))))
+        let more = full && answers.iter().any(|answer| matches!(answer, Ok(true)));
+        Ok(Swept { more, ..Swept::of(answers.len()) })
     }
 }

@@ -9,12 +9,19 @@ pub mod figures;
 pub mod gauges;
 pub mod licences;
 pub mod outbox;
+mod reconciler;
 pub mod rescue;
 pub mod retention;
 pub mod reviews;
+pub mod runs;
 pub mod sessions;
 
-use std::{sync::Arc, time::Duration};
+pub use reconciler::Reconciler;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use rand::RngExt;
@@ -29,22 +36,23 @@ use crate::domain::{
 use super::{
     backoff::Backoff,
     commit::{ApplyError, Committer},
+    shared::Shared,
 };
 
 /// A reconciler.
 #[async_trait]
 pub trait Sweep: Send + Sync + 'static {
-    /// A noun for logs.
-    fn name(&self) -> &'static str;
+    /// Which one it is.
+    fn reconciler(&self) -> Reconciler;
 
     /// How long it may sleep between two looks.
     fn period(&self) -> Duration;
 
-    /// Looks, and does what is to be done; true when there is more to do at once.
+    /// Looks, and does what is to be done.
     ///
     /// # Errors
     /// Whatever went wrong; it is logged, and the sweep looks again.
-    async fn run(&self) -> anyhow::Result<bool>;
+    async fn run(&self) -> anyhow::Result<Swept>;
 
     /// What wakes it before its period is over.
     fn signal(&self) -> Option<&Notify> {
@@ -52,22 +60,50 @@ pub trait Sweep: Send + Sync + 'static {
     }
 }
 
+/// What a run found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// How much there was to do.
+    pub items: u64,
+    /// Whether there is more to do at once.
+    pub more: bool,
+}
+
+impl Swept {
+    /// Everything that there was.
+    pub fn of(items: usize) -> Self {
+        Self { items: u64::try_from(items).unwrap_or(u64::MAX), more: false }
+    }
+
+    /// At most so many at a time: a full batch means that there may be more.
+    pub fn batch(items: usize, most: usize) -> Self {
+        Self { more: items >= most, ..Self::of(items) }
+    }
+}
+
 /// Runs one reconciler until `stop`.
-pub async fn run(sweep: Arc<dyn Sweep>, stop: CancellationToken) {
+pub async fn run(sweep: Arc<dyn Sweep>, shared: Arc<Shared>, stop: CancellationToken) {
     let mut backoff = Backoff::new();
     while !stop.is_cancelled() {
-        let more = tokio::select! {
+        let begun = Instant::now();
+        let result = tokio::select! {
             () = stop.cancelled() => return,
-            result = sweep.run() => match result {
-                Ok(more) => {
-                    backoff.reset();
-                    more
+            result = sweep.run() => result,
+        };
+        shared.runs.note(&shared, sweep.as_ref(), begun.elapsed(), &result);
+        let more = match result {
+            Ok(swept) => {
+                backoff.reset();
+                swept.more
+            }
+            Err(error) => {
+                let sweep = sweep.reconciler().as_str();
+                tracing::warn!(sweep, error = format!("{error:#}"), "reconciler will look again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = backoff.wait() => {}
                 }
-                Err(error) => {
-                    tracing::warn!(sweep = sweep.name(), error = format!("{error:#}"), "reconciler will look again");
-                    backoff.wait().await;
-                    false
-                }
+                false
             }
         };
         if !more {

@@ -24,7 +24,7 @@ use crate::{
     telemetry::metrics::WEBHOOK_TRIES,
 };
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 use receivers::Receivers;
 use verdict::{Tried, after};
 
@@ -93,8 +93,8 @@ impl Outbox {
 
 #[async_trait]
 impl Sweep for Outbox {
-    fn name(&self) -> &'static str {
-        "outbox"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Outbox
     }
 
     fn period(&self) -> Duration {
@@ -106,9 +106,9 @@ impl Sweep for Outbox {
     }
 
     /// Claims and settles until nothing is due or under way, so that one slow receiver holds up nobody else.
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         let store = &self.engine.shared.store;
-        let mut tries = FuturesUnordered::new();
+        let (mut tries, mut tried) = (FuturesUnordered::new(), 0);
         loop {
             let free = self.settings.concurrency.max(1).saturating_sub(tries.len());
             if free > 0 {
@@ -122,7 +122,7 @@ impl Sweep for Outbox {
                 }
             }
             if tries.is_empty() {
-                return Ok(false);
+                return Ok(Swept::of(tried));
             }
             let mut results = Vec::new();
             tokio::select! {
@@ -138,6 +138,7 @@ impl Sweep for Outbox {
             // Running out of time is what usually ends this.
             let _ = timeout(LINGER, others).await;
             self.settle(&results).await?;
+            tried += results.len();
         }
     }
 }

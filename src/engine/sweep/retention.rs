@@ -6,23 +6,23 @@ use async_trait::async_trait;
 
 use crate::engine::Engine;
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// The retention reconciler.
 pub struct Retention(pub Engine);
 
 #[async_trait]
 impl Sweep for Retention {
-    fn name(&self) -> &'static str {
-        "retention"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Retention
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(3600)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         self.0.shared.store.prepare_partitions().await?;
-        Ok(false)
+        Ok(Swept::of(0))
     }
 }

@@ -6,23 +6,23 @@ use async_trait::async_trait;
 
 use crate::engine::Engine;
 
-use super::Sweep;
+use super::{Reconciler, Sweep, Swept};
 
 /// The session reconciler.
 pub struct Sessions(pub Engine);
 
 #[async_trait]
 impl Sweep for Sessions {
-    fn name(&self) -> &'static str {
-        "sessions"
+    fn reconciler(&self) -> Reconciler {
+        Reconciler::Sessions
     }
 
     fn period(&self) -> Duration {
         Duration::from_secs(600)
     }
 
-    async fn run(&self) -> anyhow::Result<bool> {
+    async fn run(&self) -> anyhow::Result<Swept> {
         self.0.shared.store.tidy_sessions().await?;
-        Ok(false)
+        Ok(Swept::of(0))
     }
 }

@@ -2,13 +2,17 @@
 
 mod application;
 mod audit;
+mod calendar;
 mod charts;
 mod licences;
+mod keys;
 mod overview;
 mod queues;
+mod schedules;
 mod show;
 pub mod stalled;
 mod system;
+mod users;
 mod webhooks;
 
 use axum::{
@@ -18,11 +22,15 @@ use axum::{
 };
 
 use super::{
+    api::ops::calendar::LARGEST,
     auth::{Caller, Needs},
     pages,
     person::Person,
     state::AppState,
 };
+
+/// The most that the form with a calendar file sends: Chinese takes nine letters a character there.
+const CALENDAR_FORM: usize = 3 * LARGEST;
 
 /// The routes of this module.
 pub(super) fn routes() -> Router<AppState> {
@@ -45,7 +53,16 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/webhooks/{id}/retry", post(webhooks::retry))
         .route("/ops/system", get(system::show))
         .route("/ops/audit", get(audit::search))
+        .route("/ops/users", get(users::list).post(users::create))
+        .route("/ops/users/{name}", get(users::show))
+        .route("/ops/users/{name}/change", post(users::change))
+        .route("/ops/users/{name}/password", post(users::set_password))
+        .route("/ops/users/{name}/disable", post(users::disable))
+        .route("/ops/users/{name}/enable", post(users::enable))
+        .route("/ops/keys", get(keys::list).post(keys::create))
+        .route("/ops/keys/{id}/revoke", post(keys::revoke))
         .layer(DefaultBodyLimit::max(pages::FORM))
+        .route("/ops/calendar", get(calendar::show).post(calendar::act).layer(DefaultBodyLimit::max(CALENDAR_FORM)))
 }
 
 /// A person as one who calls the API.

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 
-use super::show::{moment, moment_or};
+use super::{
+    schedules,
+    show::{moment, moment_or},
+};
 use crate::{
     domain::{calendar::local_date, provider_error::Provider},
     http::{
@@ -25,6 +28,7 @@ const LATE: i64 = 30;
 struct System {
     page: Page,
     processes: Vec<Row>,
+    schedules: Vec<schedules::Row>,
     providers: Vec<(Provider, BreakerState, String)>,
     workflows: Vec<String>,
     calendar: String,
@@ -59,8 +63,10 @@ pub(super) async fn show(
     };
     let calendar = shared.calendar();
     let reports = state.breakers.report();
+    let schedules = schedules::rows(&state, &page).await?;
     Ok(html(&System {
         page,
+        schedules,
         processes: shared.store.processes().await?.into_iter().map(row).collect(),
         providers: reports.iter().map(|report| (report.provider, report.state, moment_or(report.opened_at))).collect(),
         workflows: shared.workflows().iter().map(|workflow| workflow.id().to_string()).collect(),

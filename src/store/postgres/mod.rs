@@ -16,6 +16,7 @@ mod lifecycle;
 mod operations;
 mod reviews;
 mod row;
+mod schedules;
 mod schema;
 mod snapshot;
 mod users;

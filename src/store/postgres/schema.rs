@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261128020000_add_detail_to_alerts.sql",
     "20261128020100_prepare_partitions_as_owner.sql",
     "20261128020200_index_open_promises.sql",
+    "20261128040000_create_sweep_runs.sql",
     "20261128070000_add_licence_termination.sql",
     "20261128070100_add_card_problem.sql",
     "20261128070200_index_licence_changes.sql",

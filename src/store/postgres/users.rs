@@ -9,7 +9,7 @@ use sqlx::{Row as _, postgres::PgRow, query};
 use super::{PostgresStore, row};
 use crate::store::{
     Result,
-    users::{Sessions, StoredSession, User, Users},
+    users::{Assignment, Changed, Sessions, StoredSession, User, Users},
 };
 
 #[async_trait]
@@ -40,10 +40,42 @@ impl Users for PostgresStore {
         self.rows(query("SELECT * FROM users ORDER BY name")).await?.iter().map(user).collect()
     }
 
-    async fn disable_user(&self, name: &str) -> Result<bool> {
-        let disable =
-            query("UPDATE users SET disabled_at = now(), epoch = epoch + 1 WHERE name = $1 AND disabled_at IS NULL");
-        Ok(self.execute(disable.bind(name)).await? == 1)
+    // Locking the administrators, always in one order, lets no two of them remove each other.
+    async fn disable_user(&self, name: &str, keep_admin: bool) -> Result<Changed> {
+        let disable = query(
+            "WITH admins AS (SELECT name FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY name FOR UPDATE)
+             UPDATE users SET disabled_at = now(), epoch = epoch + 1 WHERE name = $1 AND disabled_at IS NULL
+                AND (NOT $2 OR role <> 'admin' OR (SELECT count(*) FROM admins WHERE name <> $1) > 0)",
+        );
+        if self.execute(disable.bind(name).bind(keep_admin)).await? == 1 {
+            return Ok(Changed::Done);
+        }
+        let is_kept = self.user(name).await?.is_some_and(|user| user.disabled_at.is_none());
+        Ok(if is_kept { Changed::LastAdmin } else { Changed::Nobody })
+    }
+
+    async fn enable_user(&self, name: &str) -> Result<bool> {
+        let enable = query("UPDATE users SET disabled_at = NULL WHERE name = $1 AND disabled_at IS NOT NULL");
+        Ok(self.execute(enable.bind(name)).await? == 1)
+    }
+
+    async fn assign_user(&self, name: &str, assignment: &Assignment, keep_admin: bool) -> Result<Changed> {
+        let assign = query(
+            "WITH admins AS (SELECT name FROM users WHERE role = 'admin' AND disabled_at IS NULL ORDER BY name FOR UPDATE)
+             UPDATE users SET role = $1, authority = $2, other_authorities = $3, document = $4 WHERE name = $5
+                AND (NOT $6 OR role <> 'admin' OR $1 = 'admin' OR disabled_at IS NOT NULL
+                    OR (SELECT count(*) FROM admins WHERE name <> $5) > 0)",
+        )
+        .bind(assignment.role.as_str())
+        .bind(&assignment.authority)
+        .bind(assignment.other_authorities)
+        .bind(&assignment.document)
+        .bind(name)
+        .bind(keep_admin);
+        if self.execute(assign).await? == 1 {
+            return Ok(Changed::Done);
+        }
+        Ok(if self.user(name).await?.is_some() { Changed::LastAdmin } else { Changed::Nobody })
     }
 
     async fn set_password(&self, name: &str, password: &str) -> Result<Option<i64>> {

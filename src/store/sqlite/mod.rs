@@ -16,6 +16,7 @@ mod lifecycle;
 mod open;
 mod operations;
 mod reviews;
+mod schedules;
 mod users;
 mod values;
 mod webhooks;

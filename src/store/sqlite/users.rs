@@ -9,7 +9,7 @@ use sqlx::{Row as _, query, sqlite::SqliteRow};
 use super::{
     super::{
         Result,
-        users::{Sessions, StoredSession, User, Users},
+        users::{Assignment, Changed, Sessions, StoredSession, User, Users},
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, stamp_opt},
@@ -56,17 +56,50 @@ impl Users for SqliteStore {
         .await
     }
 
-    async fn disable_user(&self, name: &str) -> Result<bool> {
+    async fn disable_user(&self, name: &str, keep_admin: bool) -> Result<Changed> {
+        let disabled = self.within(async {
+            let disable = query(
+                "UPDATE users SET disabled_at = ?1, epoch = epoch + 1 WHERE name = ?2 AND disabled_at IS NULL \
+                    AND (NOT ?3 OR role <> 'admin' OR EXISTS (SELECT 1 FROM users other \
+                        WHERE other.role = 'admin' AND other.disabled_at IS NULL AND other.name <> ?2))",
+            );
+            Ok(disable.bind(stamp(now())).bind(name).bind(keep_admin).execute(&self.writer).await?.rows_affected() == 1)
+        });
+        if disabled.await? {
+            return Ok(Changed::Done);
+        }
+        let is_kept = self.user(name).await?.is_some_and(|user| user.disabled_at.is_none());
+        Ok(if is_kept { Changed::LastAdmin } else { Changed::Nobody })
+    }
+
+    async fn enable_user(&self, name: &str) -> Result<bool> {
         self.within(async {
-            let disabled =
-                query("UPDATE users SET disabled_at = ?1, epoch = epoch + 1 WHERE name = ?2 AND disabled_at IS NULL")
-                    .bind(stamp(now()))
-                    .bind(name)
-                    .execute(&self.writer)
-                    .await?;
-            Ok(disabled.rows_affected() == 1)
+            let enable = query("UPDATE users SET disabled_at = NULL WHERE name = ?1 AND disabled_at IS NOT NULL");
+            Ok(enable.bind(name).execute(&self.writer).await?.rows_affected() == 1)
         })
         .await
+    }
+
+    async fn assign_user(&self, name: &str, assignment: &Assignment, keep_admin: bool) -> Result<Changed> {
+        let assigned = self.within(async {
+            let assign = query(
+                "UPDATE users SET role = ?1, authority = ?2, other_authorities = ?3, document = ?4 WHERE name = ?5 \
+                    AND (NOT ?6 OR role <> 'admin' OR ?1 = 'admin' OR disabled_at IS NOT NULL \
+                        OR EXISTS (SELECT 1 FROM users other \
+                            WHERE other.role = 'admin' AND other.disabled_at IS NULL AND other.name <> ?5))",
+            )
+            .bind(assignment.role.as_str())
+            .bind(&assignment.authority)
+            .bind(assignment.other_authorities)
+            .bind(&assignment.document)
+            .bind(name)
+            .bind(keep_admin);
+            Ok(assign.execute(&self.writer).await?.rows_affected() == 1)
+        });
+        if assigned.await? {
+            return Ok(Changed::Done);
+        }
+        Ok(if self.user(name).await?.is_some() { Changed::LastAdmin } else { Changed::Nobody })
     }
 
     async fn set_password(&self, name: &str, password: &str) -> Result<Option<i64>> {

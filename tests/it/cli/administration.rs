@@ -20,6 +20,25 @@ on_both_databases! {
         site.greenlane(&["user", "disable", "wang"]).await.expect(0);
         site.greenlane(&["user", "disable", "wang"]).await.expect(1);
         site.greenlane(&["user", "disable", "nobody"]).await.expect(1);
+        site.greenlane(&["user", "enable", "wang"]).await.expect(0);
+        site.greenlane(&["user", "enable", "wang"]).await.expect(1);
+    }
+
+    async fn users_are_changed_afterwards(database) {
+        let site = Site::on(database).roles("api").start().await;
+        site.user("wang", "reviewer", &["--authority", "蒙C"]).await;
+        site.greenlane(&["user", "change", "wang", "--role", "supervisor", "--other-authorities", "true"]).await.expect(0);
+        let listed = async || site.greenlane(&["user", "list"]).await.expect(0).stdout;
+        assert!(listed().await.contains("supervisor  蒙C and others"), "{}", listed().await);
+        site.greenlane(&["user", "change", "wang", "--no-authority"]).await.expect(0);
+        assert!(!listed().await.contains("蒙C"));
+        let document = ["user", "change", "wang", "--document-type", "A"];
+        site.settings.run_with_input(&document, "110105194912310021\n").await.expect(1);
+        site.settings.run_with_input(&document, "").await.expect(1);
+        site.settings.run_with_input(&document, "11010519491231002X\n").await.expect(0);
+        site.greenlane(&["user", "change", "nobody", "--role", "admin"]).await.expect(1);
+        site.greenlane(&["user", "change", "wang"]).await.expect(2);
+        site.greenlane(&["user", "change", "wang", "--authority", "蒙C", "--no-authority"]).await.expect(2);
     }
 
     async fn keys_are_shown_once(database) {

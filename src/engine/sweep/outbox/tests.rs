@@ -103,7 +103,8 @@ async fn running(scale: f64, allow_private: bool) -> Running {
     let sender = Arc::new(WebhookClient::new(allow_private, timeout).unwrap());
     let settings = Settings { timeout, retry_scale: scale, concurrency: 16 };
     let stop = CancellationToken::new();
-    tokio::spawn(sweep::run(Arc::new(Outbox::new(site.engine.clone(), sender, settings)), stop.clone()));
+    let outbox = Arc::new(Outbox::new(site.engine.clone(), sender, settings));
+    tokio::spawn(sweep::run(outbox, Arc::clone(&site.engine.shared), stop.clone()));
     Running { site, _stop: stop.drop_guard() }
 }
 

@@ -1,16 +1,20 @@
 //! `/v1/ops`: what operators see and do.
 
 pub mod batches;
+pub mod calendar;
 pub mod figures;
 pub mod find;
 pub mod forecast;
 pub mod licence_changes;
 pub mod licence_problems;
+pub mod keys;
 pub mod licences;
 pub mod overview;
 pub mod queues;
+pub mod schedules;
 pub mod stalled;
 pub mod stream;
+pub mod users;
 pub mod verify;
 pub mod webhooks;
 pub mod workers;
@@ -20,6 +24,7 @@ pub use overview::OverviewBody;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    administration::Administrator,
     domain::event::ActorKind,
     http::{auth::Caller, problem::Problem, state::AppState},
     store::types::OperatorAction,
@@ -51,6 +56,21 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(verify::verify))
         .routes(routes!(figures::figures))
         .routes(routes!(forecast::forecast))
+        .routes(routes!(calendar::get, calendar::import))
+        .routes(routes!(schedules::list))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change))
+        .routes(routes!(users::disable))
+        .routes(routes!(users::enable))
+        .routes(routes!(users::set_password))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+}
+
+/// Whoever calls, as one who administers.
+pub(in crate::http) fn administrator<'a>(state: &'a AppState, caller: &'a Caller) -> Administrator<'a> {
+    let person = caller.person.as_ref().map(|person| person.name.as_str());
+    Administrator::remote(state.engine.shared.store.as_ref(), caller.actor(ActorKind::Operator), person)
 }
 
 /// Records what an operator does that belongs to no application.

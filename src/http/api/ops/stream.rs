@@ -8,10 +8,13 @@ use axum::{
 };
 use futures::{Stream, stream};
 
-use crate::http::{
-    auth::{Authorised, ReadOperations},
-    problem::Problem,
-    state::AppState,
+use crate::{
+    http::{
+        auth::{Authorised, ReadOperations, Scope},
+        problem::Problem,
+        state::AppState,
+    },
+    store::users::User,
 };
 
 use super::overview::{OverviewBody, look};
@@ -26,19 +29,31 @@ const LONGEST: u32 = 300;
     responses((status = 200, description = "Server-sent events", body = OverviewBody, content_type = "text/event-stream")))]
 pub(super) async fn stream(
     State(state): State<AppState>,
-    _caller: Authorised<ReadOperations>,
+    caller: Authorised<ReadOperations>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     look(&state).await?;
-    let events = stream::unfold((state, 0), async |(state, count)| {
+    let person = caller.person.clone();
+    let events = stream::unfold((state, person, 0), async |(state, person, count)| {
         if count >= LONGEST || state.engine.shared.places.is_closed() {
             return None;
         }
         if count > 0 {
             tokio::time::sleep(PERIOD).await;
+            if !still_may(&state, person.as_ref()).await {
+                return None;
+            }
         }
-        Some((Ok(event(&state).await), (state, count + 1)))
+        Some((Ok(event(&state).await), (state, person, count + 1)))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// Whether the person whose session it is may still look. A key is asked again when the dashboard connects again.
+async fn still_may(state: &AppState, person: Option<&User>) -> bool {
+    let Some(person) = person else { return true };
+    // While the database is away there is nothing to be seen anyway.
+    let Ok(now) = state.engine.shared.store.user(&person.name).await else { return true };
+    now.is_some_and(|now| now.disabled_at.is_none() && now.epoch == person.epoch && now.role.may(Scope::OpsRead))
 }
 
 /// The overview; a comment when it cannot be had, so that the connection stays while the database is away.
