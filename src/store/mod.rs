@@ -4,6 +4,7 @@
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
 mod error;
+pub mod forecasts;
 pub mod insight;
 pub mod licences;
 mod migrate;
@@ -26,6 +27,7 @@ use crate::domain::{
     review::Review,
     stage::Stage,
 };
+use forecasts::Forecasts;
 use insight::Insight;
 use notes::Notes;
 use types::{
@@ -237,6 +239,7 @@ pub trait Store:
     + Users
     + Sessions
     + Insight
+    + Forecasts
 {
 }
 
@@ -253,6 +256,7 @@ impl<T> Store for T where
         + Users
         + Sessions
         + Insight
+        + Forecasts
 {
 }
 

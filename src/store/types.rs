@@ -367,6 +367,8 @@ pub struct Backlog {
     pub open: u64,
     /// Reviews under a lease.
     pub claimed: u64,
+    /// People whose lease on a review holds: who is at work.
+    pub reviewers: u64,
     /// Due time of the most urgent one.
     pub next_due: Option<DateTime<Utc>>,
     /// Open promises that were warned of.

@@ -25,6 +25,9 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261122100000_add_licence_checks.sql",
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
+    "20261128050000_roll_up_figures.sql",
+    "20261128050100_create_forecasts.sql",
+    "20261128050200_index_undecided_reviews.sql",
 );
 
 /// The oldest server with everything that the statements use.

@@ -36,6 +36,9 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261122100000_add_licence_checks.sql",
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
+    "20261128050000_roll_up_figures.sql",
+    "20261128050100_create_forecasts.sql",
+    "20261128050200_index_undecided_reviews.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.
