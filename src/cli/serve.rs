@@ -13,8 +13,8 @@ use crate::{
         Engine,
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
-            figures::Figures, gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews,
-            sessions::Sessions,
+            figures::Figures, forecasts::Forecasts, gauges::Gauges, rescue::Rescue, retention::Retention,
+            reviews::Reviews, sessions::Sessions,
         },
     },
     http::{self, AppState},
@@ -214,6 +214,7 @@ fn scheduled(engine: &Engine) -> Vec<Arc<dyn Sweep>> {
         Arc::new(Retention(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),
+        Arc::new(Forecasts(engine.clone())),
     ]
 }
 

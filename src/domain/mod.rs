@@ -19,6 +19,7 @@ pub mod licence_status;
 pub mod licence_watch;
 pub mod mask;
 pub mod message;
+pub mod pace;
 pub mod personal;
 pub mod photo_check;
 pub mod photo_reason;

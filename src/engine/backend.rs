@@ -132,7 +132,7 @@ where
         let finish = self.finish.clone();
         let work = self.inner.call(task);
         Box::pin(async move {
-            let started = Instant::now();
+            let (started, began) = (Instant::now(), finish.shared.clock.now());
             let result = if run.job().is_suspect() {
                 let _alone = finish.gate.write().await;
                 if finish.mark_alone(&run).await { work.await } else { Ok(not_alone()) }
@@ -143,7 +143,7 @@ where
             finish.note(&run, started);
             let decision = result.unwrap_or_else(|error| failed(&error.into()));
             metrics::counter!(ATTEMPTS, "stage" => run.job().stage.as_str(), "result" => decision.name()).increment(1);
-            finish.committer.finish(&run, decision).await;
+            finish.committer.finish(&run, began, decision).await;
             Ok(())
         })
     }

@@ -86,7 +86,7 @@ async fn claim_suspect(shared: &Arc<Shared>, committer: &Committer) -> store::Re
     let job = claimed.job.clone();
     if job.crashes >= QUARANTINE_CRASHES {
         let cause = Cause::Quarantined { slot: job.slot, fence: job.fence };
-        let item = Item { application: claimed.application.id, cause, note: None, applicant: None };
+        let item = Item { application: claimed.application.id, cause, note: None, applicant: None, began: None };
         let _answer = committer.answer(item).await;
         return Ok(());
     }
@@ -129,5 +129,5 @@ async fn unreadable(
     tracing::error!(application.id = %application, error = %error, "the applicant's record does not open");
     let decision = Decision::Stall(Failure::new("applicant_unreadable", error.to_string()));
     let cause = Cause::Ran { slot: job.slot, fence: job.fence, decision };
-    let _answer = committer.answer(Item { application, cause, note: None, applicant: None }).await;
+    let _answer = committer.answer(Item { application, cause, note: None, applicant: None, began: None }).await;
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -86,7 +87,7 @@ impl Committer {
         cause: Cause,
         note: Option<SealedRecord>,
     ) -> Result<Snapshot, ApplyError> {
-        match self.answer(Item { application, cause, note, applicant: None }).await? {
+        match self.answer(Item { application, cause, note, applicant: None, began: None }).await? {
             Answer::Done(snapshot) => Ok(*snapshot),
             Answer::Refused(refusal, _) => Err(ApplyError::Refused(refusal)),
             Answer::NotFound => Err(ApplyError::NotFound),
@@ -103,13 +104,14 @@ impl Committer {
 
     /// Commits what a run decided, however long the database is away. A lost fence is no error: somebody else owns the
     /// job by now.
-    pub async fn finish(&self, run: &Run, decision: crate::domain::decision::Decision) {
+    pub async fn finish(&self, run: &Run, began: DateTime<Utc>, decision: crate::domain::decision::Decision) {
         let job = run.job();
         let item = Item {
             application: run.application().id,
             cause: Cause::Ran { slot: job.slot, fence: job.fence, decision },
             note: None,
             applicant: Some(Arc::clone(run.applicant())),
+            began: Some(began),
         };
         match self.submit(item, None).await {
             Ok(Answer::Done(_)) => {}

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod dispatch;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod forecast;
 mod known;
 pub mod lease;
 pub mod places;

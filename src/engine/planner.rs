@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -36,6 +37,8 @@ pub struct Item {
     pub note: Option<SealedRecord>,
     /// The applicant, when the cause comes from a run: what follows at once needs no second look.
     pub applicant: Option<Arc<Applicant>>,
+    /// When the run began, when the cause is its decision.
+    pub began: Option<DateTime<Utc>>,
 }
 
 /// What became of a cause.
@@ -110,7 +113,8 @@ impl<'a> BatchPlanner<'a> {
                 continue;
             };
             let timing = shared.settings.timing;
-            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review: ReviewId::new() };
+            let fresh_review = ReviewId::new();
+            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review, began: item.began };
             let answer = transition(&cx, &write.after, item.cause.clone()).map(|plan| {
                 changed = true;
                 applicant = item.applicant.clone().or_else(|| applicant.take());
@@ -229,7 +233,7 @@ impl Planner for BatchPlanner<'_> {
 }
 
 /// Adds a plan to the application's write: its events are chained, its announcements become webhooks.
-fn fold(write: &mut Write, plan: Plan, now: chrono::DateTime<chrono::Utc>) {
+fn fold(write: &mut Write, plan: Plan, now: DateTime<Utc>) {
     let Plan { after, events, announcements, licence, alerts } = plan;
     let mut head = write.after.application.chain.clone();
     write.after = after;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    api::ops::OverviewBody,
+    api::ops::{ForecastBody, OverviewBody},
     auth::KeyRing,
     cached::Cached,
     pages::sign_in::{Passwords, SignInLimit},
@@ -25,6 +25,8 @@ use super::{
 const PAUSES_KEPT: Duration = Duration::from_secs(1);
 /// All dashboards together cost one look in this time.
 const OVERVIEW_KEPT: Duration = Duration::from_secs(1);
+/// It changes with the figures of a minute.
+const FORECAST_KEPT: Duration = Duration::from_secs(15);
 
 /// Configuration of the HTTP interface.
 #[derive(Debug, Clone)]
@@ -81,6 +83,7 @@ pub struct Parts {
     pub settings: Settings,
     pub(super) keys: KeyRing,
     pub(super) overview: Cached<OverviewBody>,
+    pub(super) forecast: Cached<ForecastBody>,
     pub(super) claims: ClaimLocks,
     pub(super) passwords: Passwords,
     pauses: Cached<Arc<[Pause]>>,
@@ -115,6 +118,7 @@ impl AppState {
             settings,
             keys: KeyRing::default(),
             overview: Cached::new(OVERVIEW_KEPT),
+            forecast: Cached::new(FORECAST_KEPT),
             claims: ClaimLocks::default(),
             passwords: Passwords::default(),
             pauses: Cached::new(PAUSES_KEPT),

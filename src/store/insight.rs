@@ -1,12 +1,16 @@
 //! What dashboards look at beyond the queues: figures by the minute, stalled applications by error, one application's
 //! webhooks. Every question is answered from a bounded number of rows.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{Result, types::WebhookRecord};
 use crate::domain::ids::ApplicationId;
 
+/// Minutes that a roll-up of figures stands for.
+pub const QUARTER: i64 = 15;
 /// The most stalled applications that are looked at to group them: the newest ones.
 pub const GROUPED: usize = 4_000;
 
@@ -52,18 +56,20 @@ pub struct StalledGroup {
 /// Questions of dashboards.
 #[async_trait]
 pub trait Insight: Send + Sync {
-    /// Stores figures; a series that has a value for the minute keeps it.
+    /// Stores figures, and rolls them up by the quarter of an hour; a series that has a value for the minute keeps it.
     async fn put_figures(&self, figures: &[Figure]) -> Result<()>;
-    /// A series from a minute on, `step` minutes together, oldest first.
-    async fn figures(&self, series: &str, from: i64, step: i64) -> Result<Vec<Slot>>;
-    /// Forgets what is older than a minute.
-    async fn forget_figures(&self, before: i64) -> Result<()>;
-    /// How many events of a kind there are from one moment until before another.
-    async fn count_events(&self, kind: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u64>;
+    /// Each of these series from a minute on, `step` minutes together, oldest first; one without figures is left out.
+    /// A step of whole quarters is read from the roll-up.
+    async fn figures(&self, series: &[&str], from: i64, step: i64) -> Result<BTreeMap<String, Vec<Slot>>>;
+    /// The last minute that a series has a value for.
+    async fn last_figure(&self, series: &str) -> Result<Option<i64>>;
+    /// Forgets the figures before a minute, and the roll-up before another.
+    async fn forget_figures(&self, minutes: i64, quarters: i64) -> Result<()>;
+    /// How many photo reviews were settled for good in each minute from one moment until before another: by approval, or by
+    /// a reviewer's rejection. Minutes without any are left out.
+    async fn reviews_settled(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<BTreeMap<i64, i64>>;
     /// Applications that wait for an operator, grouped, the greatest group first.
     async fn stalled_groups(&self) -> Result<Vec<StalledGroup>>;
-    /// The due times of open and claimed reviews that have one, in rising order, at most `limit`.
-    async fn open_dues(&self, limit: usize) -> Result<Vec<DateTime<Utc>>>;
     /// The webhooks of an application that are not delivered, oldest first, at most `limit`.
     async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>>;
 }

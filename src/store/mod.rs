@@ -5,6 +5,7 @@
 
 mod ceiling;
 mod error;
+pub mod forecasts;
 pub mod insight;
 pub mod licences;
 mod migrate;
@@ -28,6 +29,7 @@ use crate::domain::{
     review::Review,
     stage::Stage,
 };
+use forecasts::Forecasts;
 use insight::Insight;
 use notes::Notes;
 use schedules::Schedules;
@@ -243,6 +245,7 @@ pub trait Store:
     + Sessions
     + Insight
     + Schedules
+    + Forecasts
 {
 }
 
@@ -260,6 +263,7 @@ impl<T> Store for T where
         + Sessions
         + Insight
         + Schedules
+        + Forecasts
 {
 }
 

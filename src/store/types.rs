@@ -371,6 +371,8 @@ pub struct Backlog {
     pub open: u64,
     /// Reviews under a lease.
     pub claimed: u64,
+    /// People whose lease on a review holds: who is at work.
+    pub reviewers: u64,
     /// Due time of the most urgent one.
     pub next_due: Option<DateTime<Utc>>,
     /// The earliest due time of all open promises, whatever their applications wait for.

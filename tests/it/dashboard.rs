@@ -10,6 +10,7 @@ const PAGES: &[&str] = &[
     "/ops",
     "/ops?per_hour=12&overtime=60",
     "/ops?per_hour=many",
+    "/ops?reviewers=12&paused=generation",
     "/ops/queues",
     "/ops/find",
     "/ops/stalled",
@@ -117,6 +118,8 @@ on_both_databases! {
 
         let page = text(&qian.get(&format!("/ops/applications/{id}")).await.expect(200));
         assert!(!page.contains(&number) && page.contains("DASH-17") && page.contains("Timeline"), "{page}");
+        let ran = site.api.events(&id).await.into_iter().filter(|event| event["data"]["ran_ms"].is_u64()).count();
+        assert!(ran >= 4, "each run says how long it took: {ran}");
         let verified = text(&qian.post(&format!("/ops/applications/{id}/verify"), &[]).await.expect(200));
         assert!(verified.contains("Intact:"), "{verified}");
         qian.get(&format!("/ops/applications/{}", uuid::Uuid::now_v7())).await.expect(404);
@@ -212,5 +215,19 @@ async fn missed_due_times_are_forecast() {
     let (never, fast) = (ask("?per_hour=0").await, ask("?per_hour=1000").await);
     assert_eq!((&never["missed"], &fast["missed"], &fast["first_missed"]), (&json!(1), &json!(0), &json!(null)));
     assert!(!never["first_missed"].is_null(), "{never}");
+    assert_eq!((&fast["range"]["days"], &fast["record"]), (&json!(0), &json!(null)), "{fast}");
+    let nobody_measured = ask("?reviewers=3").await;
+    assert_eq!((&nobody_measured["per_reviewer"], &nobody_measured["missed"]), (&json!(null), &json!(null)));
+    for stage in ["photo_review", "generation", "notification"] {
+        let paused = ask(&format!("?per_hour=1000&paused={stage}")).await;
+        assert_eq!((&paused["missed"], &paused["paused"]), (&json!(1), &json!([stage])), "{paused}");
+    }
+    assert_eq!(ask("?per_hour=1000&paused=eligibility,face_verification").await["missed"], 0);
+    site.api.post("/v1/ops/queues/generation/pause", &json!({ "reason": "mended" })).await.expect(200);
+    let really = ask("?per_hour=1000").await;
+    assert_eq!((&really["missed"], &really["paused"]), (&json!(1), &json!(["generation"])), "{really}");
+    let overview = site.api.get("/v1/ops/overview").await.expect(200).json();
+    assert_eq!((&overview["forecast"]["open"], &overview["forecast"]["ready"]), (&json!(1), &json!(0)), "{overview}");
+    site.api.get("/v1/ops/forecast?paused=lunch").await.problem(422, "validation_failed");
     site.api.get("/v1/ops/forecast?overtime_minutes=601").await.problem(422, "validation_failed");
 }

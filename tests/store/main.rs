@@ -14,6 +14,7 @@ mod claiming;
 mod committing;
 mod deadlines;
 mod licences;
+mod looking;
 mod make;
 mod operating;
 mod outage;
@@ -75,6 +76,8 @@ conformance! {
         concurrent_tries_are_all_counted;
     reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;
+    looking: figures_are_rolled_up, reviews_are_settled_once, due_times_are_counted, decided_ones_wait_at_a_stage,
+        forecasts_are_kept_by_the_hour, missed_due_times_are_counted;
     outage: an_unreachable_database_is_unavailable_and_comes_back;
     schema: migrating_again_changes_nothing, a_newer_schema_is_refused, an_unmigrated_server_is_refused;
 }

@@ -141,7 +141,7 @@ pub async fn finds_decisions_that_take_effect(site: Site) {
 }
 
 /// A review as `change` makes it, of an application of its own.
-async fn open(site: &Site, change: impl FnOnce(&mut Review) + Send) -> Review {
+pub async fn open(site: &Site, change: impl FnOnce(&mut Review) + Send) -> Review {
     let id = site.admit_many(1).await[0];
     let due: DateTime<Utc> = make::at("2026-11-23T09:00:00Z");
     let mut review = make::review(id, Some(due));

@@ -43,6 +43,8 @@ pub struct Context<'a> {
     pub timing: Timing,
     /// The id that a review gets if one is opened.
     pub fresh_review: ReviewId,
+    /// When the run began, where the cause is its decision.
+    pub began: Option<DateTime<Utc>>,
 }
 
 /// Times that are configuration rather than workflow.

@@ -57,7 +57,16 @@ impl Draft<'_> {
             Decision::Reject(rejection) => self.end_rejected(Actor::system(), rejection),
             Decision::Stall(failure) => self.give_up(&job, failure),
         }
+        self.note_length();
         Ok(())
+    }
+
+    /// The first event of a run says how long it took, so that waiting for a worker can be told from work.
+    fn note_length(&mut self) {
+        let length = self.cx.began.map(|began| (self.cx.now - began).num_milliseconds().max(0));
+        if let (Some(length), Some(event)) = (length, self.plan.events.first_mut()) {
+            event.data["ran_ms"] = length.into();
+        }
     }
 
     /// The slot does not wait any more. Two channels share one `waiting`, which tells of the one that waits longest: a

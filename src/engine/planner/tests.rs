@@ -38,7 +38,7 @@ async fn leased(site: &Site) -> Snapshot {
 }
 
 fn item(snapshot: &Snapshot, cause: Cause) -> Item {
-    Item { application: snapshot.application.id, cause, note: None, applicant: None }
+    Item { application: snapshot.application.id, cause, note: None, applicant: None, began: None }
 }
 
 /// The first job ran; the run knows the applicant.

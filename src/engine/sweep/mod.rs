@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod checkpoints;
 pub mod deadlines;
 pub mod figures;
+pub mod forecasts;
 pub mod gauges;
 pub mod licences;
 pub mod outbox;

@@ -25,6 +25,8 @@ wire_enum! {
         Checkpoints = "checkpoints",
         /// [`super::figures`].
         Figures = "figures",
+        /// [`super::forecasts`].
+        Forecasts = "forecasts",
         /// [`super::gauges`].
         Gauges = "gauges",
         /// [`super::sessions`].
@@ -48,6 +50,7 @@ impl Reconciler {
             Self::Alerts => "mails operators what was escalated, and that the calendar ends",
             Self::Checkpoints => "signs checkpoints of the audit log",
             Self::Figures => "measures the figures of the charts",
+            Self::Forecasts => "keeps forecasts of missed due times, and judges those that have come",
             Self::Gauges => "measures what waits, for Prometheus",
             Self::Sessions => "removes sessions that expired",
             Self::Retention => "makes room for the coming months' events",

@@ -23,7 +23,7 @@ pub(in crate::http) async fn change(
     cause: Cause,
     note: Option<SealedRecord>,
 ) -> Result<(Snapshot, Option<Refusal>), Problem> {
-    match state.engine.committer.answer(Item { application, cause, note, applicant: None }).await? {
+    match state.engine.committer.answer(Item { application, cause, note, applicant: None, began: None }).await? {
         Answer::Done(snapshot) => Ok((*snapshot, None)),
         Answer::Refused(refusal, snapshot) => Ok((*snapshot, Some(refusal))),
         Answer::NotFound => Err(Problem::not_found()),

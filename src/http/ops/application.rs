@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         ids::ApplicationId,
-        timeline::{Moment, Passage, Spent, passages},
+        timeline::{Moment, Passage, Present, Spent, passages},
     },
     engine::view::{ApplicationBody, waiting_for},
     http::{
@@ -164,7 +164,8 @@ impl Stretch {
 fn timed(event: &StoredEvent) -> Moment {
     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
     let until = ["retry_at", "until"].iter().find_map(|key| data.get(key)?.as_str()?.parse::<DateTime<Utc>>().ok());
-    Moment { at: event.at, kind: event.kind.clone(), stage: event.stage.clone(), until }
+    let ran = data.get("ran_ms").and_then(Value::as_i64).and_then(TimeDelta::try_milliseconds);
+    Moment { at: event.at, kind: event.kind.clone(), stage: event.stage.clone(), until, ran }
 }
 
 pub(super) async fn show(
@@ -204,7 +205,8 @@ pub(super) async fn everything(
     let events = store.events(id).await?;
     let webhooks = store.webhooks_of(id, WEBHOOKS).await?.into_iter().map(WebhookBody::of);
     let timeline: Vec<Moment> = events.iter().map(timed).collect();
-    let ends = application.completed_at.is_none().then_some(now);
+    let runs = view.jobs.iter().any(|job| job.lease.is_some());
+    let present = application.completed_at.is_none().then_some(Present { at: now, runs });
     let of = |kinds: fn(&str) -> bool| events.iter().filter(|event| kinds(&event.kind)).map(Row::of).collect();
     let licence = match application.licence_id {
         Some(id) => Some(Panel::of(state, id).await?),
@@ -220,7 +222,7 @@ pub(super) async fn everything(
         completed: moment_or(application.completed_at),
         waiting_until,
         stalled: needs_operator(application).then(|| StalledBody::of(application)),
-        passages: passages(&timeline, ends).iter().map(|passage| Stretch::of(&page, passage)).collect(),
+        passages: passages(&timeline, present).iter().map(|passage| Stretch::of(&page, passage)).collect(),
         failures: of(|kind| matches!(kind, "attempt_failed" | "stalled" | "notification_failed" | "stage_waiting")),
         reviews: of(|kind| kind.starts_with("review_")),
         webhooks: webhooks

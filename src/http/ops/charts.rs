@@ -11,6 +11,7 @@ use serde_json::json;
 use super::show::moment;
 use crate::{
     domain::stage::Stage,
+    engine::sweep::figures::{CLAIMED, DECIDED, OPEN, REVIEWERS},
     http::{
         api::ops::figures::{FiguresBody, PointBody, Span, read},
         auth::ReadOperations,
@@ -37,13 +38,13 @@ struct Charts {
 }
 
 /// A chart: one message names it, another its unit; its numbers stand in a table and, for the script, as JSON.
-struct Chart {
-    id: &'static str,
-    title: String,
-    summary: String,
-    lines: Vec<String>,
-    rows: Vec<(String, Vec<String>)>,
-    data: String,
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    pub(super) title: String,
+    pub(super) summary: String,
+    pub(super) lines: Vec<String>,
+    pub(super) rows: Vec<(String, Vec<String>)>,
+    pub(super) data: String,
 }
 
 /// Which of a point's values a chart shows.
@@ -59,6 +60,32 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let span: Span = asked.span.parse().unwrap_or(Span::Hour);
+    let charts = drawn(&state, &page, span, &ALL).await?;
+    Ok(html(&Charts { page, span, charts }))
+}
+
+/// Every chart, in order.
+const ALL: [&str; 6] = ["runs", "reviews", "deadlines", "oldest", "wait_p95", "run_p95"];
+
+/// Some of the charts over a span that ends now.
+pub(super) async fn drawn(
+    state: &AppState,
+    page: &Page,
+    span: Span,
+    wanted: &[&'static str],
+) -> Result<Vec<Chart>, Problem> {
+    let all: Vec<_> = wanted.iter().map(|id| (*id, lines(page, id))).collect();
+    let keys: Vec<&str> = all.iter().flat_map(|(_, (_, lines))| lines.iter().map(|(_, key)| key.as_str())).collect();
+    let mut found = read(state, &keys, span).await?.into_iter();
+    let draw = |(id, (value, lines)): &(&'static str, (Value, Vec<Line>))| {
+        let series: Vec<_> = lines.iter().map(|(name, _)| name.clone()).zip(&mut found).collect();
+        Chart::of(page, id, page.t_of("ops.chart.", id), *value, &series)
+    };
+    Ok(all.iter().map(draw).collect())
+}
+
+/// The lines of a chart, and which of their values it shows.
+fn lines(page: &Page, id: &str) -> (Value, Vec<Line>) {
     let by_stage = |family: &str| -> Vec<Line> {
         Stage::ALL
             .iter()
@@ -69,21 +96,18 @@ pub(super) async fn show(
     let line = |name: &str, series: &str| (name.to_owned(), series.to_owned());
     let most: Value = |point| point.most as f64;
     let mean: Value = |point| point.mean;
-    let all: [(&'static str, String, Value, Vec<Line>); 5] = [
-        ("runs", page.t("ops.chart.runs").to_owned(), mean, by_stage("runs")),
-        (
-            "reviews",
-            page.t("ops.chart.reviews").to_owned(),
+    match id {
+        "runs" => (mean, by_stage("runs")),
+        "reviews" => (
             most,
             vec![
-                line(page.t("ops.chart.open"), "reviews.open"),
-                line(page.t("ops.chart.claimed"), "reviews.claimed"),
-                line(page.t("ops.chart.decided"), "reviews.decided"),
+                line(page.t("ops.chart.open"), OPEN),
+                line(page.t("ops.chart.claimed"), CLAIMED),
+                line(page.t("ops.chart.reviewers"), REVIEWERS),
+                line(page.t("ops.chart.decided"), DECIDED),
             ],
         ),
-        (
-            "deadlines",
-            page.t("ops.chart.deadlines").to_owned(),
+        "deadlines" => (
             most,
             vec![
                 line(page.t("ops.chart.at_risk"), "deadlines.at_risk"),
@@ -91,18 +115,8 @@ pub(super) async fn show(
                 line(page.t("ops.chart.stalled"), "stalled"),
             ],
         ),
-        ("oldest", page.t("ops.chart.oldest").to_owned(), most, by_stage("oldest")),
-        ("run_p95", page.t("ops.chart.run_p95").to_owned(), most, by_stage("run_p95")),
-    ];
-    let mut charts = Vec::new();
-    for (id, title, value, lines) in all {
-        let mut series = Vec::new();
-        for (name, key) in lines {
-            series.push((name, read(&state, &key, span).await?));
-        }
-        charts.push(Chart::of(&page, id, title, value, &series));
+        family => (most, by_stage(family)),
     }
-    Ok(html(&Charts { page, span, charts }))
 }
 
 impl Chart {

@@ -196,7 +196,11 @@ impl Site {
         let batch = shared.store.claim(shared.lease, &[Want { stage, limit: 1000 }]).await.unwrap();
         let job = batch.claimed.into_iter().find(|claimed| claimed.application.id == id).unwrap().job;
         let cause = Cause::Ran { slot: job.slot, fence: job.fence, decision };
-        let answer = self.engine.committer.answer(Item { application: id, cause, note: None, applicant: None }).await;
+        let answer = self
+            .engine
+            .committer
+            .answer(Item { application: id, cause, note: None, applicant: None, began: None })
+            .await;
         assert!(matches!(answer.unwrap(), Answer::Done(_)));
     }
 

@@ -68,7 +68,7 @@ impl Life {
         let timing = Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300), second_look_share: 0.0 };
         let workflow = workflows.get(&self.state.application.workflow).unwrap();
         let (calendar, now) = (&self.calendar, self.now);
-        let cx = Context { workflow, calendar, now, timing, fresh_review: ReviewId::new() };
+        let cx = Context { workflow, calendar, now, timing, fresh_review: ReviewId::new(), began: None };
         self.state = transition(&cx, &self.state, cause).unwrap().after;
     }
 

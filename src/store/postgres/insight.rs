@@ -1,15 +1,17 @@
 //! What dashboards look at.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, query};
 
 use super::{PostgresStore, row, webhooks::record};
 use crate::{
-    domain::ids::ApplicationId,
+    domain::{ids::ApplicationId, stage::outcome},
     store::{
         Result,
-        insight::{Figure, GROUPED, Insight, Slot, StalledGroup},
+        insight::{Figure, GROUPED, Insight, QUARTER, Slot, StalledGroup},
         types::WebhookRecord,
     },
 };
@@ -18,43 +20,63 @@ use crate::{
 impl Insight for PostgresStore {
     async fn put_figures(&self, figures: &[Figure]) -> Result<()> {
         let insert = query(
-            "INSERT INTO figures (series, minute, value) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-             ON CONFLICT DO NOTHING",
+            "WITH put AS (
+                INSERT INTO figures (series, minute, value) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+                ON CONFLICT DO NOTHING RETURNING series, minute, value)
+             INSERT INTO figure_quarters AS q (series, minute, sum, most, minutes)
+             SELECT series, minute / $4 * $4, sum(value), max(value), count(*) FROM put GROUP BY 1, 2 ORDER BY 1, 2
+             ON CONFLICT (series, minute) DO UPDATE SET sum = q.sum + excluded.sum, most = greatest(q.most, excluded.most),
+                minutes = q.minutes + excluded.minutes",
         )
         .bind(figures.iter().map(|figure| figure.series.clone()).collect::<Vec<_>>())
         .bind(figures.iter().map(|figure| figure.minute).collect::<Vec<_>>())
-        .bind(figures.iter().map(|figure| figure.value).collect::<Vec<_>>());
+        .bind(figures.iter().map(|figure| figure.value).collect::<Vec<_>>())
+        .bind(QUARTER);
         self.execute(insert).await?;
         Ok(())
     }
 
-    async fn figures(&self, series: &str, from: i64, step: i64) -> Result<Vec<Slot>> {
-        let select = query(
-            "SELECT minute / $3 * $3 AS slot, sum(value)::bigint AS sum, max(value) AS most, count(*) AS minutes
-             FROM figures WHERE series = $1 AND minute >= $2 GROUP BY 1 ORDER BY 1",
-        );
-        let rows = self.rows(select.bind(series).bind(from).bind(step.max(1))).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Slot {
-                    minute: row.try_get("slot")?,
-                    sum: row.try_get("sum")?,
-                    most: row.try_get("most")?,
-                    minutes: row.try_get("minutes")?,
-                })
-            })
-            .collect()
+    async fn figures(&self, series: &[&str], from: i64, step: i64) -> Result<BTreeMap<String, Vec<Slot>>> {
+        let select = if step % QUARTER == 0 {
+            "SELECT series, minute / $3 * $3 AS slot, sum(sum)::bigint AS sum, max(most) AS most, sum(minutes)::bigint AS minutes
+             FROM figure_quarters WHERE series = ANY($1) AND minute >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
+        } else {
+            "SELECT series, minute / $3 * $3 AS slot, sum(value)::bigint AS sum, max(value) AS most, count(*) AS minutes
+             FROM figures WHERE series = ANY($1) AND minute >= $2 GROUP BY 1, 2 ORDER BY 1, 2"
+        };
+        let rows = self.rows(query(select).bind(series).bind(from).bind(step.max(1))).await?;
+        let mut found: BTreeMap<String, Vec<Slot>> = BTreeMap::new();
+        for row in rows {
+            found.entry(row.try_get("series")?).or_default().push(Slot {
+                minute: row.try_get("slot")?,
+                sum: row.try_get("sum")?,
+                most: row.try_get("most")?,
+                minutes: row.try_get("minutes")?,
+            });
+        }
+        Ok(found)
     }
 
-    async fn forget_figures(&self, before: i64) -> Result<()> {
-        self.execute(query("DELETE FROM figures WHERE minute < $1").bind(before)).await?;
+    async fn last_figure(&self, series: &str) -> Result<Option<i64>> {
+        let found = self.row(query("SELECT max(minute) AS minute FROM figures WHERE series = $1").bind(series)).await?;
+        Ok(found.map(|found| found.try_get("minute")).transpose()?.flatten())
+    }
+
+    async fn forget_figures(&self, minutes: i64, quarters: i64) -> Result<()> {
+        self.execute(query("DELETE FROM figures WHERE minute < $1").bind(minutes)).await?;
+        self.execute(query("DELETE FROM figure_quarters WHERE minute < $1").bind(quarters)).await?;
         Ok(())
     }
 
-    async fn count_events(&self, kind: &str, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<u64> {
-        let select = query("SELECT count(*) AS count FROM events WHERE at >= $1 AND at < $2 AND kind = $3");
-        let counted = self.row(select.bind(from).bind(until).bind(kind)).await?;
-        counted.map_or(Ok(0), |counted| row::count(&counted, "count"))
+    async fn reviews_settled(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<BTreeMap<i64, i64>> {
+        let select = query(
+            "SELECT floor(extract(epoch FROM at) / 60)::bigint AS minute, count(*) AS count FROM events
+             WHERE at >= $1 AND at < $2 AND stage = 'photo_review'
+                AND (kind = 'stage_completed' AND data::json ->> 'outcome' = $3 OR kind = 'rejected' AND actor_kind = 'reviewer')
+             GROUP BY 1",
+        );
+        let rows = self.rows(select.bind(from).bind(until).bind(outcome::APPROVED)).await?;
+        rows.iter().map(|row| Ok((row.try_get("minute")?, row.try_get("count")?))).collect()
     }
 
     async fn stalled_groups(&self) -> Result<Vec<StalledGroup>> {
@@ -78,18 +100,6 @@ impl Insight for PostgresStore {
                 })
             })
             .collect()
-    }
-
-    async fn open_dues(&self, limit: usize) -> Result<Vec<DateTime<Utc>>> {
-        let select = query(
-            "SELECT due_at FROM (
-                (SELECT due_at FROM reviews WHERE state = 'open' AND due_at < 'infinity' ORDER BY due_at LIMIT $1)
-                UNION ALL
-                (SELECT due_at FROM reviews WHERE state = 'claimed' AND due_at < 'infinity' ORDER BY due_at LIMIT $1)
-             ) undecided ORDER BY due_at LIMIT $1",
-        );
-        let rows = self.rows(select.bind(row::at_most(limit))).await?;
-        rows.iter().map(|row| Ok(row.try_get("due_at")?)).collect()
     }
 
     async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>> {

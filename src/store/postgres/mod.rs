@@ -9,6 +9,7 @@ mod arrays;
 mod audit;
 mod ceiling;
 mod commit;
+mod forecasts;
 mod insight;
 mod jobs;
 mod licences;

@@ -156,6 +156,8 @@ impl Operations for PostgresStore {
             "SELECT
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'open' LIMIT $1) r) AS open,
                 (SELECT count(*) FROM (SELECT FROM reviews WHERE state = 'claimed' LIMIT $1) r) AS claimed,
+                (SELECT count(DISTINCT reviewer) FROM (
+                    SELECT reviewer FROM reviews WHERE state = 'claimed' AND lease_expires_at > clock_timestamp() LIMIT $1) r) AS reviewers,
                 least(
                     (SELECT due_at FROM reviews WHERE state = 'open' AND due_at < 'infinity' ORDER BY due_at LIMIT 1),
                     (SELECT due_at FROM reviews WHERE state = 'claimed' AND due_at < 'infinity' ORDER BY due_at LIMIT 1)) AS next_due,
@@ -169,6 +171,7 @@ impl Operations for PostgresStore {
         Ok(Backlog {
             open: row::count(&row, "open")?,
             claimed: row::count(&row, "claimed")?,
+            reviewers: row::count(&row, "reviewers")?,
             next_due: row.try_get("next_due")?,
             next_promise: row.try_get("next_promise")?,
             at_risk: row::count(&row, "at_risk")?,

@@ -9,6 +9,7 @@ mod audit;
 mod ceiling;
 mod codec;
 mod commit;
+mod forecasts;
 mod insight;
 mod jobs;
 mod licences;

@@ -159,6 +159,8 @@ impl Operations for SqliteStore {
                 "SELECT \
                  (SELECT count(*) FROM (SELECT 1 FROM reviews WHERE state = 'open' LIMIT ?1)) AS open, \
                  (SELECT count(*) FROM (SELECT 1 FROM reviews WHERE state = 'claimed' LIMIT ?1)) AS claimed, \
+                 (SELECT count(DISTINCT reviewer) FROM ( \
+                    SELECT reviewer FROM reviews WHERE state = 'claimed' AND lease_expires_at > ?2 LIMIT ?1)) AS reviewers, \
                  (SELECT min(due_at) FROM ( \
                     SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'open' ORDER BY coalesce(due_at, '~') LIMIT 1) UNION ALL \
                     SELECT * FROM (SELECT due_at FROM reviews WHERE state = 'claimed' ORDER BY coalesce(due_at, '~') LIMIT 1))) AS next_due, \
@@ -169,11 +171,13 @@ impl Operations for SqliteStore {
                  (SELECT created_at FROM webhooks WHERE NOT dead ORDER BY seq LIMIT 1) AS oldest_webhook",
             )
             .bind(cap())
+            .bind(stamp(now()))
             .fetch_one(&self.readers)
             .await?;
             Ok(Backlog {
                 open: row.number("open")?,
                 claimed: row.number("claimed")?,
+                reviewers: row.number("reviewers")?,
                 next_due: row.parsed_opt("next_due")?,
                 next_promise: row.parsed_opt("next_promise")?,
                 at_risk: row.number("at_risk")?,

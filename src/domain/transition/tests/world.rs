@@ -172,6 +172,7 @@ impl World {
             now: self.now,
             timing: Timing { retry_scale: 1.0, review_lease: LEASE, second_look_share: 0.0 },
             fresh_review: ReviewId::new(),
+            began: None,
         };
         let plan = transition(&cx, &self.state, cause.clone());
         assert_eq!(plan, transition(&cx, &self.state, cause.clone()), "the table is a function");

@@ -1,5 +1,7 @@
 //! The figures behind the charts.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +15,7 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
+    store::insight::Slot,
 };
 
 wire_enum! {
@@ -91,26 +94,36 @@ pub(super) async fn figures(
     if params.series.is_empty() || params.series.len() > LONGEST_SERIES {
         return Err(Problem::field("/series", "length_wrong", "must have 1 to 64 characters"));
     }
-    read(&state, &params.series, params.span.unwrap_or(Span::Hour)).await.map(Json)
+    let span = params.span.unwrap_or(Span::Hour);
+    let mut found = slots(&state, &[&params.series], span).await?;
+    let slots = found.remove(&params.series).unwrap_or_default();
+    Ok(Json(FiguresBody::of(params.series, span, slots)))
 }
 
-/// A series over a span that ends now.
-pub(in crate::http) async fn read(state: &AppState, series: &str, span: Span) -> Result<FiguresBody, Problem> {
+/// Several series over a span that ends now, in the order asked for.
+pub(in crate::http) async fn read(state: &AppState, series: &[&str], span: Span) -> Result<Vec<FiguresBody>, Problem> {
+    let mut found = slots(state, series, span).await?;
+    let body = |series: &&str| FiguresBody::of((*series).to_owned(), span, found.remove(*series).unwrap_or_default());
+    Ok(series.iter().map(body).collect())
+}
+
+async fn slots(state: &AppState, series: &[&str], span: Span) -> Result<BTreeMap<String, Vec<Slot>>, Problem> {
     let shared = &state.engine.shared;
     let (back, step) = span.minutes();
     let now = shared.clock.now().timestamp().div_euclid(60);
     let from = (now - back).div_euclid(step) * step;
-    let slots = shared.store.figures(series, from, step).await?;
-    let point = |slot: &crate::store::insight::Slot| PointBody {
-        at: slot.minute * 60,
-        mean: slot.sum as f64 / slot.minutes.max(1) as f64,
-        most: slot.most,
-        sum: slot.sum,
-    };
-    Ok(FiguresBody {
-        series: series.to_owned(),
-        span,
-        step_seconds: step * 60,
-        points: slots.iter().map(point).collect(),
-    })
+    Ok(shared.store.figures(series, from, step).await?)
+}
+
+impl FiguresBody {
+    fn of(series: String, span: Span, slots: Vec<Slot>) -> Self {
+        let point = |slot: Slot| PointBody {
+            at: slot.minute * 60,
+            mean: slot.sum as f64 / slot.minutes.max(1) as f64,
+            most: slot.most,
+            sum: slot.sum,
+        };
+        let step_seconds = span.minutes().1 * 60;
+        Self { series, span, step_seconds, points: slots.into_iter().map(point).collect() }
+    }
 }

@@ -19,6 +19,7 @@ pub mod verify;
 pub mod webhooks;
 pub mod workers;
 
+pub use forecast::ForecastBody;
 pub use overview::OverviewBody;
 
 use utoipa_axum::{router::OpenApiRouter, routes};

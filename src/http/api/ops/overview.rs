@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{application::Status, stage::Stage},
+    engine::stats::Percentiles,
     http::{
         auth::{Authorised, ReadOperations},
         body::Json,
@@ -18,7 +19,10 @@ use crate::{
     store::types::{Backlog, DONE, QueueDepth, StatusCount},
 };
 
-use super::queues::{Figures, figures};
+use super::{
+    forecast::{self, ForecastBody, WhatIf},
+    queues::{Figures, figures},
+};
 
 /// How everything stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -46,6 +50,12 @@ pub struct OverviewBody {
     pub breached: u64,
     /// Webhooks that wait.
     pub webhooks: WebhookBacklog,
+    /// From due to started in milliseconds, by stage, of the slowest process.
+    #[schema(value_type = BTreeMap<Stage, Percentiles>)]
+    pub wait_ms: BTreeMap<Stage, Percentiles>,
+    /// From started to decided in milliseconds, by stage, of the slowest process.
+    #[schema(value_type = BTreeMap<Stage, Percentiles>)]
+    pub run_ms: BTreeMap<Stage, Percentiles>,
     /// What is to be expected.
     pub forecast: Forecast,
 }
@@ -78,13 +88,17 @@ pub struct WebhookBacklog {
     pub oldest_seconds: Option<i64>,
 }
 
-/// When the waiting jobs will have been run, at the pace of the last minute.
+/// Which due times will be missed, a quarter of a minute old at most; and when the waiting jobs will have been run, at the
+/// pace of the last minute.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Forecast {
     /// Due jobs of all stages.
     pub ready: u64,
     /// Until the slowest stage has caught up; null while a stage with due jobs stands still.
     pub caught_up_in_seconds: Option<u64>,
+    /// As of `GET /v1/ops/forecast`.
+    #[serde(flatten)]
+    pub breaches: ForecastBody,
 }
 
 /// See how everything stands.
@@ -105,7 +119,9 @@ pub(in crate::http) async fn look(state: &AppState) -> Result<OverviewBody, Prob
             let store = &state.engine.shared.store;
             let (counts, backlog) = (store.status_counts().await?, store.backlog().await?);
             let (depths, processes) = (store.depths().await?, store.processes().await?);
-            Ok(OverviewBody::of(state.engine.shared.clock.now(), &counts, &backlog, &depths, &figures(&processes)))
+            let breaches = state.forecast.get(async || forecast::look(state, WhatIf::default()).await).await?;
+            let now = state.engine.shared.clock.now();
+            Ok(OverviewBody::of(now, &counts, &backlog, &depths, &figures(&processes), breaches))
         })
         .await
 }
@@ -117,6 +133,7 @@ impl OverviewBody {
         backlog: &Backlog,
         depths: &[QueueDepth],
         figures: &BTreeMap<Stage, Figures>,
+        breaches: ForecastBody,
     ) -> Self {
         let age = |since: Option<DateTime<Utc>>| since.map(|since| (at - since).num_seconds().max(0));
         let mut by_status: BTreeMap<Status, i64> = Status::ALL.iter().map(|&status| (status, 0)).collect();
@@ -129,17 +146,17 @@ impl OverviewBody {
             *by_status.entry(count.status).or_default() += count.count;
             *by_stage.entry(count.stage.map_or(DONE, Stage::as_str)).or_default() += count.count;
         }
-        let per_minute: BTreeMap<Stage, u64> = Stage::ALL
-            .iter()
-            .map(|&stage| (stage, figures.get(&stage).map_or(0, |figures| figures.per_minute)))
-            .collect();
+        let of = |stage: Stage| figures.get(&stage).copied().unwrap_or_default();
+        let per_minute: BTreeMap<Stage, u64> = Stage::ALL.iter().map(|&stage| (stage, of(stage).per_minute)).collect();
         Self {
             at,
             by_status,
             by_stage,
             stalled_by_stage,
             oldest_waiting_seconds: age(depths.iter().filter_map(|depth| depth.oldest_ready).min()),
-            forecast: Forecast::of(depths, &per_minute),
+            wait_ms: Stage::ALL.iter().map(|&stage| (stage, of(stage).wait_ms)).collect(),
+            run_ms: Stage::ALL.iter().map(|&stage| (stage, of(stage).run_ms)).collect(),
+            forecast: Forecast::of(depths, &per_minute, breaches),
             throughput: Throughput { per_minute },
             reviews: ReviewBacklog { open: backlog.open, claimed: backlog.claimed, next_due: backlog.next_due },
             at_risk: backlog.at_risk,
@@ -150,13 +167,13 @@ impl OverviewBody {
 }
 
 impl Forecast {
-    fn of(depths: &[QueueDepth], per_minute: &BTreeMap<Stage, u64>) -> Self {
+    fn of(depths: &[QueueDepth], per_minute: &BTreeMap<Stage, u64>, breaches: ForecastBody) -> Self {
         let seconds = depths.iter().filter(|depth| depth.ready > 0).map(|depth| {
             let pace = per_minute.get(&depth.stage).copied().filter(|&pace| pace > 0)?;
             Some((depth.ready * 60).div_ceil(pace))
         });
         let slowest = seconds.collect::<Option<Vec<u64>>>().map(|all| all.into_iter().max().unwrap_or(0));
-        Self { ready: depths.iter().map(|depth| depth.ready).sum(), caught_up_in_seconds: slowest }
+        Self { ready: depths.iter().map(|depth| depth.ready).sum(), caught_up_in_seconds: slowest, breaches }
     }
 }
 
@@ -171,7 +188,8 @@ mod tests {
     #[test]
     fn forecasts_follow_the_slowest_stage() {
         let paces = BTreeMap::from([(Stage::Eligibility, 60), (Stage::Generation, 30)]);
-        let forecast = |depths: &[QueueDepth]| Forecast::of(depths, &paces).caught_up_in_seconds;
+        let forecast =
+            |depths: &[QueueDepth]| Forecast::of(depths, &paces, ForecastBody::default()).caught_up_in_seconds;
         assert_eq!(forecast(&[depth(Stage::Eligibility, 60), depth(Stage::Generation, 60)]), Some(120));
         assert_eq!(forecast(&[depth(Stage::Eligibility, 0)]), Some(0));
         assert_eq!(forecast(&[]), Some(0));
@@ -187,7 +205,7 @@ mod tests {
             count(Status::Issued, None, 5),
             count(Status::Stalled, Some(Stage::Eligibility), 1),
         ];
-        let body = OverviewBody::of(at, &counts, &Backlog::default(), &[], &BTreeMap::new());
+        let body = OverviewBody::of(at, &counts, &Backlog::default(), &[], &BTreeMap::new(), ForecastBody::default());
         assert_eq!((body.by_status[&Status::Issued], body.by_stage[DONE], body.by_stage["notification"]), (7, 5, 2));
         assert_eq!(body.by_status[&Status::InReview], 0);
     }

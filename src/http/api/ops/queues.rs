@@ -173,8 +173,8 @@ const fn providers(stage: Stage) -> &'static [Provider] {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Figures {
     pub(super) per_minute: u64,
-    wait_ms: Percentiles,
-    run_ms: Percentiles,
+    pub(super) wait_ms: Percentiles,
+    pub(super) run_ms: Percentiles,
     concurrency: usize,
 }
 
