@@ -19,7 +19,7 @@ use crate::{
     },
     http::{self, AppState},
     licences::desk::Desk,
-    providers::{Providers, breaker::Breakers},
+    providers::Providers,
     stages, telemetry,
 };
 
@@ -114,10 +114,10 @@ impl Server {
             Some(providers) => Arc::clone(&providers.registry),
             None => wiring::registry(config, &hints)?,
         };
-        let engine = wiring::engine(config, roles, store, secrets, hints).await?;
+        let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers));
+        let engine = wiring::engine(config, roles, breakers, store, secrets, hints).await?;
         let photos = wiring::photo_vault(config, &engine)?;
         let desk = wiring::desk(config, &engine, photos.clone(), registry);
-        let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers, photos)));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
@@ -136,11 +136,7 @@ impl Server {
             let local = listener.local_addr()?;
             eprintln!("listening on http://{local}");
             address = Some(local);
-            http = Some(tokio::spawn(answer(
-                listener,
-                router(config, &engine, breakers, desk.clone())?,
-                stop_http.clone(),
-            )));
+            http = Some(tokio::spawn(answer(listener, router(config, &engine, desk.clone())?, stop_http.clone())));
         }
         tracing::info!(roles = ?roles, lease = %engine.shared.lease, "greenlane is running");
         Ok(Self { engine, licences: desk, address, stop_http, http })
@@ -161,7 +157,7 @@ impl Server {
     }
 }
 
-fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk) -> anyhow::Result<axum::Router> {
+fn router(config: &Config, engine: &Engine, desk: Desk) -> anyhow::Result<axum::Router> {
     let limits = &config.limits;
     let settings = http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
@@ -181,7 +177,7 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk)
         ..http::Settings::default()
     };
     let (inspector, blobs) = (wiring::inspector(config)?, wiring::blobs(config)?);
-    let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, wiring::cards(config)?, settings);
+    let state = AppState::new(engine.clone(), inspector, blobs, desk, wiring::cards(config)?, settings);
     Ok(http::router(state))
 }
 

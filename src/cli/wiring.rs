@@ -34,7 +34,7 @@ use crate::{
     providers::{
         Absent, Providers, Registry,
         blob::BlobStore,
-        breaker::BreakerSettings,
+        breaker::{BreakerSettings, Breakers},
         egress::WebhookClient,
         http::{self, Calls, Settings as ProviderSettings},
         mail,
@@ -327,6 +327,7 @@ pub fn alerts(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>
 pub async fn engine(
     config: &Config,
     roles: &[Role],
+    breakers: Option<Arc<Breakers>>,
     store: Arc<dyn Store>,
     secrets: Arc<KeyMaterial>,
     hints: SharedHints,
@@ -354,6 +355,7 @@ pub async fn engine(
         roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
         host: hostname(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        breakers: Arc::new(move || breakers.as_ref().map(|breakers| breakers.report()).unwrap_or_default()),
     };
     engine.start(identity).await?;
     Ok(engine)

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use super::queues::{Pause, QueueDepth, QueueLimit};
 pub use crate::domain::plan::{AlertKind, Snapshot};
 use crate::domain::{
     application::{Application, Deadline, Kind, PhotoSource, Status},
@@ -317,36 +318,6 @@ pub struct ApiKeyRecord {
     pub created_at: DateTime<Utc>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
-}
-
-/// A paused queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// The stage whose jobs are not started.
-    pub stage: Stage,
-    /// Why.
-    pub reason: String,
-    /// Who paused it.
-    pub actor: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Ends by itself at this moment.
-    pub until: Option<DateTime<Utc>>,
-}
-
-/// What waits in a queue. Counts are capped at 10,000, so that a page never costs a scan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// The stage.
-    pub stage: Stage,
-    /// Due and leased to nobody.
-    pub ready: u64,
-    /// Leased.
-    pub running: u64,
-    /// Not due yet.
-    pub scheduled: u64,
-    /// Since when the oldest ready job is due.
-    pub oldest_ready: Option<DateTime<Utc>>,
 }
 
 /// A maintained count of applications.

@@ -5,6 +5,7 @@ pub mod figures;
 pub mod find;
 pub mod forecast;
 pub mod licences;
+pub mod limits;
 pub mod overview;
 pub mod queues;
 pub mod stalled;
@@ -30,6 +31,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(queues::list))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
+        .routes(routes!(limits::limit))
         .routes(routes!(stalled::list))
         .routes(routes!(batches::retry_many))
         .routes(routes!(stalled::retry))
