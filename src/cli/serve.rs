@@ -115,10 +115,10 @@ impl Server {
             Some(providers) => Arc::clone(&providers.registry),
             None => wiring::registry(config, &store, &hints)?,
         };
-        let engine = wiring::engine(config, roles, store, secrets, hints, prepared.workflows).await?;
+        let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers));
+        let engine = wiring::engine(config, roles, breakers, store, secrets, hints, prepared.workflows).await?;
         let photos = wiring::photo_vault(&engine, prepared.blobs.clone());
         let desk = wiring::desk(config, &engine, photos.clone(), registry);
-        let breakers = providers.as_ref().map(|providers| Arc::clone(&providers.breakers)).unwrap_or_default();
         if let Some(providers) = providers {
             engine.work(stages::all(&wiring::tools(config, &engine, providers, photos, prepared.cards.clone())));
             engine.sweep(vec![wiring::outbox(config, &engine)?]);
@@ -140,7 +140,7 @@ impl Server {
         if let Some(inspector) = prepared.inspector {
             let settings = settings(config)?;
             let (blobs, cards) = (prepared.blobs, prepared.cards);
-            let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk.clone(), cards, settings);
+            let state = AppState::new(engine.clone(), inspector, blobs, desk.clone(), cards, settings);
             // Where `/metrics` is answered.
             engine.sweep(vec![Arc::new(Gauges(engine.clone()))]);
             let bind = config.server.bind.to_string();

@@ -31,7 +31,7 @@ use crate::{
         Absent, Providers, Registry,
         alarm::{Alarm, DigestAlarm},
         blob::BlobStore,
-        breaker::BreakerSettings,
+        breaker::{BreakerSettings, Breakers},
         egress::WebhookClient,
         http::{self, Calls, Settings as ProviderSettings},
         operations_mail::OperationsMailer,
@@ -286,6 +286,7 @@ pub fn alerts(config: &Config, engine: &Engine, mailer: OperationsMailer) -> Arc
 pub async fn engine(
     config: &Config,
     roles: &[Role],
+    breakers: Option<Arc<Breakers>>,
     store: Arc<dyn Store>,
     secrets: Arc<KeyMaterial>,
     hints: SharedHints,
@@ -314,6 +315,7 @@ pub async fn engine(
         roles: roles.iter().map(|role| role.as_str().to_owned()).collect(),
         host: hostname(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        breakers: Arc::new(move || breakers.as_ref().map(|breakers| breakers.report()).unwrap_or_default()),
     };
     engine.start(identity).await?;
     Ok(engine)

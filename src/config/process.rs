@@ -102,7 +102,7 @@ pub struct EngineConfig {
     pub commit_linger_ms: u64,
     /// Stages that run more or fewer at once in this process than their workflow says.
     pub concurrency: BTreeMap<Stage, usize>,
-    /// How long a stopping process waits for what it runs.
+    /// How long a stopping process waits for what it runs; giving back the rest takes up to 3 seconds more.
     pub drain_seconds: Seconds,
 }
 
@@ -114,7 +114,7 @@ impl Default for EngineConfig {
             commit_batch: 200,
             commit_linger_ms: 2,
             concurrency: BTreeMap::new(),
-            drain_seconds: Seconds::new(25),
+            drain_seconds: Seconds::new(20),
         }
     }
 }

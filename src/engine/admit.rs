@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::{
     domain::{
@@ -25,6 +25,7 @@ use crate::{
 use super::{
     backoff::Backoff,
     chain::{append, empty_chain},
+    places::Place,
     run::Run,
     shared::Shared,
 };
@@ -82,7 +83,7 @@ pub enum AdmitError {
 struct Request {
     admission: Admission,
     applicant: Arc<Applicant>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     since: Instant,
     reply: oneshot::Sender<Result<Admittance, AdmitError>>,
 }

@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, mem,
     sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
@@ -25,7 +25,9 @@ use crate::{
     domain::{
         application::WaitReason,
         decision::{Decision, Failure, Until},
+        stage::Stage,
     },
+    hints::take_patiently,
     store::types::Held,
     telemetry::metrics::{ATTEMPTS, STAGE_DURATION, STAGE_WAIT},
 };
@@ -38,7 +40,7 @@ pub type SoloGate = Arc<RwLock<()>>;
 /// The queue of one stage in one process.
 pub struct StageBackend {
     runs: UnboundedReceiver<Run>,
-    finish: FinishLayer,
+    pub(super) finish: FinishLayer,
 }
 
 impl StageBackend {
@@ -115,7 +117,7 @@ impl<S> fmt::Debug for FinishService<S> {
 
 impl<S> Service<Task<Run>> for FinishService<S>
 where
-    S: Service<Task<Run>, Response = Decision>,
+    S: Service<Task<Run>, Response = Decision> + Clone + Send + 'static,
     S::Error: Into<BoxDynError>,
     S::Future: Send + 'static,
 {
@@ -130,15 +132,22 @@ where
     fn call(&mut self, task: Task<Run>) -> Self::Future {
         let run = task.args.clone();
         let finish = self.finish.clone();
-        let work = self.inner.call(task);
+        // The one that said it is ready, for later: its time limit must not begin before the run does.
+        let fresh = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
-            let (started, began) = (Instant::now(), finish.shared.clock.now());
-            let result = if run.job().is_suspect() {
+            // A process that stops gives back what was not begun.
+            let Some(_turn) = finish.shared.places.turn(run.job().stage).await else { return Ok(()) };
+            let begin = || (Instant::now(), finish.shared.clock.now());
+            let ((started, began), result) = if let Err(wait) = finish.take_token(run.job().stage).await {
+                (begin(), Ok(wait))
+            } else if run.job().is_suspect() {
                 let _alone = finish.gate.write().await;
-                if finish.mark_alone(&run).await { work.await } else { Ok(not_alone()) }
+                let alone = finish.mark_alone(&run).await;
+                (begin(), if alone { inner.call(task).await } else { Ok(not_alone()) })
             } else {
                 let _together = finish.gate.read().await;
-                work.await
+                (begin(), inner.call(task).await)
             };
             finish.note(&run, started);
             let decision = result.unwrap_or_else(|error| failed(&error.into()));
@@ -150,6 +159,15 @@ where
 }
 
 impl FinishLayer {
+    /// The stage's share of starts, over all processes. What is held back waits, and uses no attempt.
+    async fn take_token(&self, stage: Stage) -> Result<(), Decision> {
+        let Some(limit) = self.shared.rate_limit(stage) else { return Ok(()) };
+        take_patiently(self.shared.hints.as_ref(), &format!("stage:{stage}"), limit).await.map_err(|wait| {
+            let detail = format!("`{stage}` starts {} times a second at most", limit.per_second());
+            Decision::Wait { until: Until::After(wait), reason: WaitReason::RateLimit, detail }
+        })
+    }
+
     /// Written before the run, so that a death of this process speaks against this job and no other.
     async fn mark_alone(&self, run: &Run) -> bool {
         let held = Held { application_id: run.application().id, slot: run.job().slot, fence: run.job().fence };

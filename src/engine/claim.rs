@@ -12,14 +12,20 @@ use crate::{
         job::{Job, SUSPECT_CRASHES, Slot},
         plan::Snapshot,
     },
-    store::{self, types::Claimed},
+    store::{
+        self,
+        types::{Claimed, Held},
+    },
 };
 
-use super::{backoff::Backoff, commit::Committer, planner::Item, run::Run, shared::Shared};
+use super::{backoff::Backoff, commit::Committer, places::Place, planner::Item, run::Run, shared::Shared};
 
 /// A suspect that killed its process this often, twice of it running alone, is quarantined. Once alone is not enough:
 /// a kill from outside looks the same.
 const QUARANTINE_CRASHES: u32 = SUSPECT_CRASHES + 2;
+
+/// How long a job waits for a program that knows its workflow version.
+const STRANGE_WAIT: Duration = Duration::from_secs(10);
 
 /// Runs until `stop`.
 pub async fn claim_loop(shared: Arc<Shared>, committer: Committer, stop: CancellationToken) {
@@ -65,7 +71,7 @@ async fn claim_once(shared: &Arc<Shared>, committer: &Committer) -> store::Resul
     wants.retain(|want| want.limit > 0);
     let batch = shared.store.claim(shared.lease, &wants).await?;
     let mut full = false;
-    for claimed in batch.claimed {
+    for claimed in only_known(shared, batch.claimed).await? {
         let stage = claimed.job.stage;
         let Some(place) = places.get_mut(&stage).and_then(Vec::pop) else { continue };
         full |= places.get(&stage).is_some_and(Vec::is_empty);
@@ -82,7 +88,8 @@ async fn claim_once(shared: &Arc<Shared>, committer: &Committer) -> store::Resul
 
 async fn claim_suspect(shared: &Arc<Shared>, committer: &Committer) -> store::Result<()> {
     let stages = shared.places.stages();
-    let Some(claimed) = shared.store.claim_suspect(shared.lease, &stages).await? else { return Ok(()) };
+    let claimed = shared.store.claim_suspect(shared.lease, &stages).await?;
+    let Some(claimed) = only_known(shared, claimed.into_iter().collect()).await?.pop() else { return Ok(()) };
     let job = claimed.job.clone();
     if job.crashes >= QUARANTINE_CRASHES {
         let cause = Cause::Quarantined { slot: job.slot, fence: job.fence };
@@ -91,20 +98,36 @@ async fn claim_suspect(shared: &Arc<Shared>, committer: &Committer) -> store::Re
         return Ok(());
     }
     let Some(place) = shared.places.take(job.stage) else {
-        let held = store::types::Held { application_id: claimed.application.id, slot: job.slot, fence: job.fence };
-        return shared.store.release(shared.lease, &[held]).await;
+        return shared.store.release(shared.lease, &[held(&claimed)]).await;
     };
     tracing::warn!(application.id = %claimed.application.id, stage.name = %job.stage, crashes = job.crashes, "a suspect runs alone");
     start(shared, committer, claimed, place).await;
     Ok(())
 }
 
-async fn start(
-    shared: &Arc<Shared>,
-    committer: &Committer,
-    claimed: Claimed,
-    place: tokio::sync::OwnedSemaphorePermit,
-) {
+/// What this program can run. Jobs of a workflow version that it does not know wait a moment for a process that does:
+/// given back as they are, they would be claimed again at once.
+async fn only_known(shared: &Shared, claimed: Vec<Claimed>) -> store::Result<Vec<Claimed>> {
+    let known = |claimed: &Claimed| shared.knows(&claimed.application.workflow);
+    if claimed.iter().all(known) {
+        return Ok(claimed);
+    }
+    shared.learn_workflows().await?;
+    let (known, strange): (Vec<_>, Vec<_>) = claimed.into_iter().partition(known);
+    if !strange.is_empty() {
+        tracing::warn!(jobs = strange.len(), "leaving jobs to a program that knows their workflow version");
+        let strange: Vec<Held> = strange.iter().map(held).collect();
+        shared.store.put_off(shared.lease, &strange, STRANGE_WAIT).await?;
+    }
+    Ok(known)
+}
+
+fn held(claimed: &Claimed) -> Held {
+    let Claimed { application, job, .. } = claimed;
+    Held { application_id: application.id, slot: job.slot, fence: job.fence }
+}
+
+async fn start(shared: &Arc<Shared>, committer: &Committer, claimed: Claimed, place: Place) {
     let Claimed { application, job, applicant } = claimed;
     match shared.open_applicant(application.id, &applicant) {
         Ok(applicant) => {

@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     backoff::Backoff,
-    planner::{Answer, BatchPlanner, Item},
+    planner::{Answer, BatchPlanner, Item, UnknownWorkflow},
     run::Run,
     shared::Shared,
 };
@@ -42,8 +42,8 @@ pub enum ApplyError {
     /// No such application.
     #[error("no such application")]
     NotFound,
-    /// The database is away; nothing is known to have changed.
-    #[error("the database is unavailable")]
+    /// The database is away, or only another process can decide; nothing is known to have changed.
+    #[error("the change cannot be decided now")]
     Unavailable,
     /// The database refused the write: a defect.
     #[error("the change could not be stored")]
@@ -163,7 +163,7 @@ async fn commit_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>)
 
 /// What is known is planned and written in one go; the rest, and what somebody else has changed meanwhile, is planned
 /// on what the database has.
-async fn write(shared: &Shared, items: &[Item]) -> Result<Vec<Answer>, StoreError> {
+async fn write(shared: &Shared, items: &[Item]) -> Result<Vec<Result<Answer, UnknownWorkflow>>, StoreError> {
     let mut states: HashMap<ApplicationId, Option<Snapshot>> = HashMap::with_capacity(items.len());
     for item in items {
         states.entry(item.application).or_insert_with(|| shared.known.take(item.application));
@@ -213,6 +213,7 @@ impl Refused {
 /// Commits and answers; gives back the submissions that the database refused.
 async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), Refused> {
     let mut backoff = Backoff::new();
+    let mut learned = false;
     loop {
         let items: Vec<Item> = batch.iter().map(|submission| submission.item.clone()).collect();
         let started = Instant::now();
@@ -220,10 +221,15 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), R
             Ok(answers) => {
                 metrics::histogram!(COMMIT_DURATION).record(started.elapsed());
                 metrics::histogram!(COMMIT_BATCH_SIZE).record(items.len() as f64);
-                for (submission, answer) in batch.into_iter().zip(answers) {
-                    let _gone = submission.reply.send(Ok(answer));
+                batch = answer_decided(batch, answers);
+                if batch.is_empty() {
+                    return Ok(());
                 }
-                return Ok(());
+                if learned || !shared.learn_workflows().await.unwrap_or(false) {
+                    turn_away_strange(batch);
+                    return Ok(());
+                }
+                learned = true;
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(
@@ -246,6 +252,28 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), R
                 return Err(Refused { batch, error: ApplyError::Failed });
             }
         }
+    }
+}
+
+/// Answers what was decided; gives back the submissions whose workflow version is not known here.
+fn answer_decided(batch: Vec<Submission>, answers: Vec<Result<Answer, UnknownWorkflow>>) -> Vec<Submission> {
+    let mut strange = Vec::new();
+    for (submission, answer) in batch.into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => {
+                let _gone = submission.reply.send(Ok(answer));
+            }
+            Err(UnknownWorkflow) => strange.push(submission),
+        }
+    }
+    strange
+}
+
+/// A later program pinned the version, and this one cannot read it: processes of that program can decide.
+fn turn_away_strange(batch: Vec<Submission>) {
+    for submission in batch {
+        tracing::error!(application.id = %submission.item.application, "this program does not know the workflow version");
+        let _gone = submission.reply.send(Err(ApplyError::Unavailable));
     }
 }
 

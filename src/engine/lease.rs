@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    domain::stage::Stage,
+    domain::{breaker::BreakerReport, stage::Stage},
     store::{
         self,
         types::{Held, Process},
@@ -20,8 +20,11 @@ use crate::{
 
 use super::{backoff::Backoff, shared::Shared, stats::StageFigures};
 
+/// Tells how the circuit breakers of a process stand; nothing where no stage calls a provider.
+pub type BreakerReports = Arc<dyn Fn() -> Vec<BreakerReport> + Send + Sync>;
+
 /// Who this process is, beside its lease.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Identity {
     /// The roles that it runs.
     pub roles: Vec<String>,
@@ -29,6 +32,8 @@ pub struct Identity {
     pub host: String,
     /// Program version.
     pub version: String,
+    /// Its circuit breakers.
+    pub breakers: BreakerReports,
 }
 
 /// Renews the lease until `stop`; `failed_at` is set to the moment of the last failure.
@@ -77,10 +82,7 @@ async fn beat(
     shared.clock.sync(shared.store.as_ref()).await?;
     let process = describe(shared, identity, started_at);
     shared.store.heartbeat(&process, shared.settings.lease).await?;
-    let paused = shared.store.pauses().await?.into_iter().map(|pause| pause.stage).collect();
-    if shared.places.set_paused(paused) {
-        shared.jobs.notify_one();
-    }
+    shared.follow_operators().await?;
     release_orphans(shared, orphans).await
 }
 
@@ -120,6 +122,8 @@ fn describe(shared: &Shared, identity: &Identity, started_at: DateTime<Utc>) -> 
         version: identity.version.clone(),
         started_at,
         seen_at: now,
-        stats: serde_json::json!({ "in_flight": shared.ledger.len(), "stages": stages }),
+        stats: serde_json::json!({
+            "in_flight": shared.ledger.len(), "stages": stages, "breakers": (identity.breakers)(),
+        }),
     }
 }

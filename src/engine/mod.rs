@@ -22,12 +22,13 @@ pub mod run;
 pub mod shared;
 pub mod stats;
 pub mod sweep;
+pub mod turns;
 pub mod view;
 mod workers;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -38,6 +39,9 @@ use lease::Identity;
 use run::StageRunner;
 use shared::Shared;
 use sweep::Sweep;
+
+/// How long giving back may take after the drain: a database that is away must not keep a process from ending.
+const GIVE_BACK: Duration = Duration::from_secs(3);
 
 /// The engine of one process, whatever its roles.
 #[derive(Clone)]
@@ -51,7 +55,10 @@ pub struct Engine {
     failed_at: Arc<Mutex<Option<Instant>>>,
     claiming: CancellationToken,
     beating: CancellationToken,
+    /// What ends with `claiming`.
     tasks: TaskTracker,
+    /// What ends with `beating`.
+    beats: TaskTracker,
 }
 
 impl Engine {
@@ -66,6 +73,7 @@ impl Engine {
             claiming: CancellationToken::new(),
             beating: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            beats: TaskTracker::new(),
         }
     }
 
@@ -76,9 +84,9 @@ impl Engine {
     pub async fn start(&self, identity: Identity) -> crate::store::Result<()> {
         lease::first_beat(&self.shared, &identity).await?;
         let (shared, stop) = (Arc::clone(&self.shared), self.beating.clone());
-        self.tasks.spawn(lease::lease_loop(shared, identity, stop, Arc::clone(&self.failed_at)));
-        self.tasks.spawn(listen(Arc::clone(&self.shared), self.beating.clone()));
-        self.tasks.spawn(sweep::runs::keep(Arc::clone(&self.shared), self.beating.clone()));
+        self.beats.spawn(lease::lease_loop(shared, identity, stop, Arc::clone(&self.failed_at)));
+        self.beats.spawn(listen(Arc::clone(&self.shared), self.beating.clone()));
+        self.beats.spawn(sweep::runs::keep(Arc::clone(&self.shared), self.beating.clone()));
         Ok(())
     }
 
@@ -105,20 +113,32 @@ impl Engine {
     pub async fn drain(&self) {
         self.shared.places.close();
         self.claiming.cancel();
-        let deadline = Instant::now() + self.shared.settings.drain;
-        while !self.shared.ledger.is_empty() && Instant::now() < deadline {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let quiet = async {
+            self.tasks.close();
+            self.tasks.wait().await;
+            while !self.shared.places.are_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _out_of_time = tokio::time::timeout(self.shared.settings.drain, quiet).await;
         self.beating.cancel();
-        let held = self.shared.ledger.held();
-        let store = &self.shared.store;
-        if let Err(error) = store.release(self.shared.lease, &held).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, jobs = held.len(), "leases end by themselves");
-            return;
+        match tokio::time::timeout(GIVE_BACK, self.give_back()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "leases end by themselves");
+            }
+            Err(_) => tracing::warn!("the database did not answer in time: leases end by themselves"),
         }
-        if let Err(error) = store.farewell(self.shared.lease).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the lease ends by itself");
-        }
+    }
+
+    /// What the table says is ours, which is more than the ledger knows: runs that never got their turn have left it.
+    async fn give_back(&self) -> crate::store::Result<()> {
+        self.beats.close();
+        // A late heartbeat would bring the process back after its farewell.
+        self.beats.wait().await;
+        let (store, lease) = (&self.shared.store, self.shared.lease);
+        store.release(lease, &store.held_by(lease).await?).await?;
+        store.farewell(lease).await
     }
 }
 
@@ -140,16 +160,15 @@ async fn listen(shared: Arc<Shared>, stop: CancellationToken) {
             Some(Wake::Topic(topic)) => match topic.as_ref() {
                 shared::JOBS => shared.jobs.notify_one(),
                 shared::WEBHOOKS => shared.webhooks.notify_one(),
-                shared::PAUSES => {
-                    if let Ok(pauses) = shared.store.pauses().await {
-                        let paused = pauses.into_iter().map(|pause| pause.stage).collect();
-                        if shared.places.set_paused(paused) {
-                            shared.jobs.notify_one();
-                        }
-                    }
+                shared::QUEUES => {
+                    // A heartbeat follows in any case.
+                    let _later = shared.follow_operators().await;
                 }
                 _ => {}
             },
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,45 +1,75 @@
-//! Places: how many jobs of each stage this process may hold at once, and which stages it may start at all.
+//! Places: how many jobs of each stage this process may hold, how many of them run at once, and which stages it may
+//! start at all.
 
 use std::{
     collections::BTreeMap,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use crate::{domain::stage::Stage, store::types::Want};
+
+use super::turns::{Turn, Turns};
 
 /// Jobs held for each that can run at once. What a process continues with waits here for its turn: through the table it
 /// would be written, claimed and read again, which costs as much as running it.
-const HELD_PER_PLACE: usize = 4;
+const HELD_PER_TURN: usize = 4;
 
 /// The places of one process. A process without the worker role has none.
 #[derive(Debug, Default)]
 pub struct Places {
-    /// How many run at once, and the places of those held.
-    by_stage: BTreeMap<Stage, (usize, Arc<Semaphore>)>,
+    by_stage: BTreeMap<Stage, Room>,
     paused: RwLock<Vec<Stage>>,
     closed: AtomicBool,
 }
 
+/// One stage's places.
+#[derive(Debug)]
+struct Room {
+    /// How many run at once where no operator says otherwise.
+    own: usize,
+    turns: Arc<Turns>,
+    held: Arc<AtomicUsize>,
+}
+
+impl Room {
+    fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+}
+
+/// The place of a job that this process holds; free when it is dropped.
+#[derive(Debug)]
+pub struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Places {
-    /// So many jobs of each stage at once.
+    /// So many runs of each stage at once.
     pub fn new(concurrency: impl IntoIterator<Item = (Stage, usize)>) -> Self {
-        let held = |n: usize| Arc::new(Semaphore::new(n.saturating_mul(HELD_PER_PLACE).min(Semaphore::MAX_PERMITS)));
-        let by_stage = concurrency.into_iter().map(|(stage, n)| (stage, (n, held(n)))).collect();
+        let room = |own| Room { own, turns: Turns::new(own), held: Arc::default() };
+        let by_stage = concurrency.into_iter().map(|(stage, own)| (stage, room(own))).collect();
         Self { by_stage, ..Self::default() }
     }
 
     /// Takes a place if one is free and the stage may be started.
-    pub fn take(&self, stage: Stage) -> Option<OwnedSemaphorePermit> {
-        if !self.may_start(stage) {
-            return None;
-        }
-        let (_, semaphore) = self.by_stage.get(&stage)?;
-        Arc::clone(semaphore).try_acquire_owned().ok()
+    pub fn take(&self, stage: Stage) -> Option<Place> {
+        let room = self.by_stage.get(&stage).filter(|_| self.may_start(stage))?;
+        let room_for = room.turns.limit().saturating_mul(HELD_PER_TURN);
+        let more = |held| (held < room_for).then_some(held + 1);
+        room.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
+        Some(Place(Arc::clone(&room.held)))
+    }
+
+    /// Waits until a run of the stage may begin. None once the process closes: the job goes back into the table.
+    pub async fn turn(&self, stage: Stage) -> Option<Turn> {
+        self.by_stage.get(&stage)?.turns.take().await
     }
 
     /// What could be claimed now: nothing that would have to wait here.
@@ -47,7 +77,7 @@ impl Places {
         self.by_stage
             .iter()
             .filter(|(stage, _)| self.may_start(**stage))
-            .map(|(&stage, (n, _))| Want { stage, limit: n.saturating_sub(self.taken(stage)) })
+            .map(|(&stage, room)| Want { stage, limit: room.turns.limit().saturating_sub(room.held()) })
             .filter(|want| want.limit > 0)
             .collect()
     }
@@ -59,14 +89,17 @@ impl Places {
 
     /// How many jobs of a stage run at once.
     pub fn concurrency(&self, stage: Stage) -> usize {
-        self.by_stage.get(&stage).map_or(0, |(n, _)| *n)
+        self.by_stage.get(&stage).map_or(0, |room| room.turns.limit())
     }
 
     /// How many jobs are held, running or waiting for their turn.
     pub fn taken(&self, stage: Stage) -> usize {
-        self.by_stage
-            .get(&stage)
-            .map_or(0, |(n, held)| n.saturating_mul(HELD_PER_PLACE).saturating_sub(held.available_permits()))
+        self.by_stage.get(&stage).map_or(0, Room::held)
+    }
+
+    /// Whether no job is held, nor about to be.
+    pub fn are_empty(&self) -> bool {
+        self.by_stage.values().all(|room| room.held() == 0)
     }
 
     /// Replaces the list of paused stages; answers whether one was resumed.
@@ -77,9 +110,16 @@ impl Places {
         resumed
     }
 
-    /// No new jobs from now on, neither by claim nor by continuation.
+    /// Lets so many run at once as operators say, else as many as at the start; answers whether a stage has more now.
+    pub fn set_limits(&self, said: impl Fn(Stage) -> Option<usize>) -> bool {
+        let more = |(stage, room): (&Stage, &Room)| room.turns.set_limit(said(*stage).unwrap_or(room.own));
+        self.by_stage.iter().map(more).fold(false, |any, more| any | more)
+    }
+
+    /// No new jobs from now on, neither by claim nor by continuation, and no turn for those that wait.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.by_stage.values().for_each(|room| room.turns.close());
     }
 
     /// Whether [`Places::close`] was called.
@@ -123,7 +163,7 @@ mod tests {
     fn some_more_wait_for_their_turn() {
         let places = places();
         let held: Vec<_> = std::iter::from_fn(|| places.take(STAGE)).collect();
-        assert_eq!((held.len(), places.taken(STAGE)), (2 * HELD_PER_PLACE, 2 * HELD_PER_PLACE));
+        assert_eq!((held.len(), places.taken(STAGE)), (2 * HELD_PER_TURN, 2 * HELD_PER_TURN));
         assert_eq!(wanted(&places), [(Stage::Generation, 1)]);
         drop(held);
         assert_eq!(wanted(&places), [(STAGE, 2), (Stage::Generation, 1)]);

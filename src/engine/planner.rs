@@ -1,10 +1,12 @@
 //! Plans a batch: states become snapshots, causes become writes. On remembered states first, inside the store's transaction
 //! if these are outdated.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     domain::{
@@ -22,6 +24,7 @@ use crate::{
 
 use super::{
     chain::append,
+    places::Place,
     run::Run,
     shared::{Change, Shared},
 };
@@ -52,12 +55,16 @@ pub enum Answer {
     NotFound,
 }
 
+/// This process does not know the application's workflow version: nothing was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownWorkflow;
+
 /// A job that the commit leases to this process at once.
 struct Continuation {
     application: ApplicationId,
     job: Job,
     applicant: Arc<Applicant>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// Plans one batch; keeps what the committer needs to know afterwards.
@@ -68,6 +75,8 @@ pub struct BatchPlanner<'a> {
     after: HashMap<ApplicationId, Snapshot>,
     continuations: Vec<Continuation>,
     changes: Vec<Change>,
+    /// Applications of a workflow version that this process does not know.
+    strange: HashSet<ApplicationId>,
     jobs_left: bool,
     webhooks: bool,
 }
@@ -82,6 +91,7 @@ impl<'a> BatchPlanner<'a> {
             after: HashMap::new(),
             continuations: Vec::new(),
             changes: Vec::new(),
+            strange: HashSet::new(),
             jobs_left: false,
             webhooks: false,
         }
@@ -92,7 +102,10 @@ impl<'a> BatchPlanner<'a> {
         let shared = self.shared;
         let id = before.application.id;
         let (workflows, calendar, now) = (shared.workflows(), shared.calendar(), shared.clock.now());
-        let workflow = workflows.get(&before.application.workflow);
+        let Some(workflow) = workflows.get(&before.application.workflow) else {
+            self.strange.insert(id);
+            return None;
+        };
         let mut write = Write {
             after: before.clone(),
             before,
@@ -106,12 +119,6 @@ impl<'a> BatchPlanner<'a> {
         let mut applicant = None;
         for &index in indexes {
             let item = &self.items[index];
-            let Some(workflow) = workflow else {
-                // Start-up refuses to run without every pinned version, so this is a version pinned since.
-                tracing::error!(application.id = %id, workflow = %write.before.application.workflow, "unknown workflow version");
-                self.answers[index] = Some(Err(Refusal::Nothing));
-                continue;
-            };
             let timing = shared.settings.timing;
             let fresh_review = ReviewId::new();
             let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review, began: item.began };
@@ -167,7 +174,7 @@ impl<'a> BatchPlanner<'a> {
     }
 
     /// After the commit: what this process holds now runs, what it does not is announced, and every cause has its answer.
-    pub fn committed(mut self) -> Vec<Answer> {
+    pub fn committed(mut self) -> Vec<Result<Answer, UnknownWorkflow>> {
         let shared = self.shared;
         for next in self.continuations.drain(..) {
             if let Some(snapshot) = self.after.get(&next.application) {
@@ -198,9 +205,10 @@ impl<'a> BatchPlanner<'a> {
             .iter()
             .zip(self.answers)
             .map(|(item, answer)| match (answer, self.after.get(&item.application)) {
-                (Some(Ok(())), Some(after)) => Answer::Done(Box::new(after.clone())),
-                (Some(Err(refusal)), Some(after)) => Answer::Refused(refusal, Box::new(after.clone())),
-                _ => Answer::NotFound,
+                (Some(Ok(())), Some(after)) => Ok(Answer::Done(Box::new(after.clone()))),
+                (Some(Err(refusal)), Some(after)) => Ok(Answer::Refused(refusal, Box::new(after.clone()))),
+                _ if self.strange.contains(&item.application) => Err(UnknownWorkflow),
+                _ => Ok(Answer::NotFound),
             })
             .collect();
         for after in self.after.into_values() {
@@ -216,6 +224,7 @@ impl Planner for BatchPlanner<'_> {
         self.after.clear();
         self.continuations.clear();
         self.changes.clear();
+        self.strange.clear();
         self.jobs_left = false;
         self.webhooks = false;
         let mut indexes: HashMap<ApplicationId, Vec<usize>> = HashMap::new();

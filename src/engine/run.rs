@@ -6,9 +6,6 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::{
     domain::{
         application::Application,
@@ -20,6 +17,9 @@ use crate::{
     },
     store::types::Held,
 };
+use async_trait::async_trait;
+
+use super::places::Place;
 
 /// A stage of a workflow. It asks the outside, decides, and writes nothing.
 #[async_trait]
@@ -42,7 +42,7 @@ struct Inner {
     applicant: Arc<Applicant>,
     queued: Instant,
     ledger: Arc<Ledger>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Run {
@@ -51,7 +51,7 @@ impl Run {
         application: Application,
         job: Job,
         applicant: Arc<Applicant>,
-        place: OwnedSemaphorePermit,
+        place: Place,
         ledger: Arc<Ledger>,
     ) -> Self {
         ledger.enter(application.id, &job);
@@ -131,17 +131,19 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use chrono::Utc;
-    use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::engine::fixture::{Site, applicant};
+    use crate::engine::{
+        fixture::{Site, applicant},
+        places::Places,
+    };
 
     fn job(fence: i64, attempts: u32) -> Job {
         Job { fence, attempts, ..Job::due(Slot::Sms, Stage::Notification, Utc::now(), 0, 0) }
     }
 
     async fn run(ledger: &Arc<Ledger>, application: &Application, job: Job) -> Run {
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let place = Places::new([(job.stage, 1)]).take(job.stage).unwrap();
         Run::new(application.clone(), job, Arc::new(applicant(1)), place, Arc::clone(ledger))
     }
 

@@ -17,11 +17,11 @@ use crate::{
         personal::{APPLICANTS, Applicant},
         stage::Stage,
         transition::Timing,
-        workflow::WorkflowSet,
+        workflow::{Workflow, WorkflowId, WorkflowSet},
     },
-    hints::SharedHints,
+    hints::{RateLimit, SharedHints},
     secrets::{KeyMaterial, SealError},
-    store::Store,
+    store::{self, Store, types::QueueLimit},
 };
 
 use super::{
@@ -32,8 +32,10 @@ use super::{
 pub const JOBS: &str = "jobs";
 /// Wake-up topic: webhooks are due.
 pub const WEBHOOKS: &str = "webhooks";
-/// Wake-up topic: a queue was paused or resumed.
-pub const PAUSES: &str = "pauses";
+/// Wake-up topic: operators paused, resumed or limited a queue.
+pub const QUEUES: &str = "queues";
+/// Starts of a stage that may come at once, as a part of those of a second.
+const BURST: f64 = 0.1;
 
 /// Configuration of the engine.
 #[derive(Debug, Clone)]
@@ -104,6 +106,8 @@ pub struct Shared {
     pub runs: Runs,
     /// What it committed last, of applications that it holds.
     pub(super) known: Known,
+    /// What operators allow instead of the workflows.
+    limits: RwLock<BTreeMap<Stage, QueueLimit>>,
     workflows: RwLock<Arc<WorkflowSet>>,
     calendar: RwLock<Arc<Calendar>>,
 }
@@ -138,6 +142,7 @@ impl Shared {
             changes: broadcast::channel(CHANGES).0,
             runs: Runs::default(),
             known: Known::default(),
+            limits: RwLock::default(),
             workflows: RwLock::new(Arc::new(workflows)),
             calendar: RwLock::new(Arc::new(calendar)),
         }
@@ -148,9 +153,28 @@ impl Shared {
         Arc::clone(&self.workflows.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the definitions, e.g. when another process pinned a newer version.
-    pub fn set_workflows(&self, workflows: WorkflowSet) {
-        *self.workflows.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(workflows);
+    /// Whether the definition of a release is known here.
+    pub fn knows(&self, workflow: &WorkflowId) -> bool {
+        self.workflows().get(workflow).is_some()
+    }
+
+    /// Takes in the releases that other processes pinned since this one started; true when there was one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn learn_workflows(&self) -> store::Result<bool> {
+        let pinned = self.store.pinned_workflows().await?;
+        let mut workflows = self.workflows.write().unwrap_or_else(PoisonError::into_inner);
+        let mut set = WorkflowSet::clone(&workflows);
+        let mut learned = false;
+        for release in pinned {
+            match Workflow::parse(&release.source) {
+                Ok(workflow) => learned |= set.get(&workflow.id()).is_none() && set.add_pinned(workflow).is_ok(),
+                Err(_) => tracing::warn!(workflow = release.id, "a workflow is for a later program"),
+            }
+        }
+        *workflows = Arc::new(set);
+        Ok(learned)
     }
 
     /// The working-day calendar.
@@ -161,6 +185,35 @@ impl Shared {
     /// Replaces the calendar.
     pub fn set_calendar(&self, calendar: Calendar) {
         *self.calendar.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(calendar);
+    }
+
+    /// Takes over what operators say about the queues.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn follow_operators(&self) -> store::Result<()> {
+        let paused = self.store.pauses().await?.into_iter().map(|pause| pause.stage).collect();
+        let limits: BTreeMap<Stage, QueueLimit> =
+            self.store.queue_limits().await?.into_iter().map(|limit| (limit.stage, limit)).collect();
+        let resumed = self.places.set_paused(paused);
+        let widened = self.places.set_limits(|stage| limits.get(&stage)?.concurrency);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        if resumed || widened {
+            self.jobs.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Starts of a stage per second, over all processes: as operators say, else as the workflows say.
+    pub fn rate(&self, stage: Stage) -> Option<f64> {
+        let said = self.limits.read().unwrap_or_else(PoisonError::into_inner).get(&stage).and_then(|limit| limit.rate);
+        said.or_else(|| self.workflows().rate(stage))
+    }
+
+    /// The limiter of [`Shared::rate`].
+    pub(super) fn rate_limit(&self, stage: Stage) -> Option<RateLimit> {
+        let rate = self.rate(stage)?;
+        RateLimit::new(rate, (rate * BURST).ceil() as u32).ok()
     }
 
     /// Says, here and elsewhere, that jobs are due.
@@ -193,7 +246,7 @@ impl Shared {
         self.secrets.sealer().seal_record(table, column, &id.to_string(), applicant)
     }
 
-    /// The widest concurrency and the longest time limit that any version in use gives a stage.
+    /// The widest concurrency and the longest time limit that any known version gives a stage.
     pub fn stage_limits(workflows: &WorkflowSet) -> BTreeMap<Stage, (usize, Duration)> {
         let mut limits = BTreeMap::new();
         for (stage, rule) in workflows.iter().flat_map(|workflow| &workflow.stages) {

@@ -1,10 +1,12 @@
 //! One apalis worker per stage, under one monitor.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
 use apalis::{layers::WorkerBuilderExt, prelude::WorkerBuilder};
 use apalis_core::monitor::Monitor;
 use tokio::sync::RwLock;
+
+use crate::domain::workflow::LONGEST_TIMEOUT;
 
 use super::{
     Engine,
@@ -13,9 +15,6 @@ use super::{
     shared::Shared,
 };
 
-/// A stage ends by itself well before this; the layer is the last resort against one that hangs.
-const LONGEST_RUN: Duration = Duration::from_secs(120);
-
 /// Starts the workers of these stages; they end with the process's claiming.
 pub(super) fn start(engine: &Engine, stages: Vec<Arc<dyn StageRunner>>) {
     let gate: SoloGate = Arc::new(RwLock::new(()));
@@ -23,22 +22,18 @@ pub(super) fn start(engine: &Engine, stages: Vec<Arc<dyn StageRunner>>) {
     let mut monitor = Monitor::new();
     for runner in stages {
         let stage = runner.stage();
-        let concurrency = engine.shared.places.concurrency(stage).max(1);
-        let limit = limits.get(&stage).map_or(LONGEST_RUN, |(_, timeout)| *timeout).min(LONGEST_RUN);
+        let limit = limits.get(&stage).map_or(LONGEST_TIMEOUT, |(_, timeout)| *timeout);
         let (shared, committer, gate) = (Arc::clone(&engine.shared), engine.committer.clone(), Arc::clone(&gate));
         monitor = monitor.register(move |_restarts| {
             let runs = shared.dispatcher.open(stage);
             let backend = StageBackend::new(runs, Arc::clone(&shared), committer.clone(), Arc::clone(&gate));
             let runner = Arc::clone(&runner);
-            WorkerBuilder::new(format!("{stage}-{}", shared.lease))
-                .backend(backend)
-                .concurrency(concurrency)
-                .timeout(limit)
-                .catch_panic()
-                .build(move |run: Run| {
+            WorkerBuilder::new(format!("{stage}-{}", shared.lease)).backend(backend).timeout(limit).catch_panic().build(
+                move |run: Run| {
                     let runner = Arc::clone(&runner);
                     async move { Ok::<_, Infallible>(runner.run(&run).await) }
-                })
+                },
+            )
         });
     }
     let stop = engine.claiming.clone();

@@ -11,11 +11,13 @@ use async_trait::async_trait;
 
 mod bucket;
 mod local;
+mod patience;
 mod rate;
 mod redis;
 mod wake;
 
 pub use local::Local;
+pub use patience::{spread, take_patiently};
 pub use rate::{InvalidRateLimit, RateLimit};
 pub use redis::{InvalidRedisUrl, Redis};
 pub use wake::{Wake, Wakes};

@@ -9,7 +9,7 @@ use crate::{
     hints::RateLimit,
     licences::{card::CardPress, desk::Desk},
     photos::Inspector,
-    providers::{blob::BlobStore, breaker::Breakers},
+    providers::blob::BlobStore,
     store::{self, types::Pause},
 };
 
@@ -73,8 +73,6 @@ pub struct Parts {
     pub photos: Inspector,
     /// Keeps them.
     pub blobs: BlobStore,
-    /// This process's circuit breakers.
-    pub breakers: Arc<Breakers>,
     /// Shows issued licences.
     pub licences: Desk,
     /// Draws their cards.
@@ -103,7 +101,6 @@ impl AppState {
         engine: Engine,
         photos: Inspector,
         blobs: BlobStore,
-        breakers: Arc<Breakers>,
         licences: Desk,
         cards: CardPress,
         settings: Settings,
@@ -112,7 +109,6 @@ impl AppState {
             engine,
             photos,
             blobs,
-            breakers,
             licences,
             cards,
             settings,

@@ -10,20 +10,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::breaker::{BreakerReport, BreakerState};
 use crate::domain::provider_error::Provider;
-use crate::domain::wire::wire_enum;
-
-wire_enum! {
-    /// How a circuit breaker stands.
-    pub enum BreakerState as "breaker state" {
-        /// Calls pass.
-        Closed = "closed",
-        /// Nothing passes.
-        Open = "open",
-        /// One call at a time passes as a probe.
-        HalfOpen = "half_open",
-    }
-}
 
 /// When a breaker opens and for how long.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,17 +38,6 @@ impl Default for BreakerSettings {
             max_open_for: Duration::from_secs(10),
         }
     }
-}
-
-/// What the operations pages show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BreakerReport {
-    /// Whose breaker.
-    pub provider: Provider,
-    /// How it stands.
-    pub state: BreakerState,
-    /// Since when it is not closed.
-    pub opened_at: Option<DateTime<Utc>>,
 }
 
 /// How a call that passed ended, as far as the breaker cares.

@@ -3,7 +3,7 @@
 //! What the guard holds back is answered as [`CallError::Blocked`] and was not sent: the stage waits and uses no attempt.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -14,13 +14,8 @@ use super::breaker::{Breaker, Breakers, Verdict};
 use super::ports::{CallError, DocumentRef, Face, FaceQuery, Push, PushNotification, Registry, Sms, SmsMessage};
 use crate::domain::application::WaitReason;
 use crate::domain::provider_error::{ErrorClass, Provider};
-use crate::hints::{RateLimit, SharedHints};
+use crate::hints::{RateLimit, SharedHints, spread, take_patiently};
 use crate::telemetry::metrics::{PROVIDER_CALLS, PROVIDER_DURATION};
-
-/// A rate limit is waited for in place for at most this long: putting a job back costs more than that.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// The shortest wait that is answered, so that blocked jobs do not come back all the time.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A port under guard.
 pub struct Guarded<P: ?Sized> {
@@ -51,7 +46,7 @@ impl<P: ?Sized> Guarded<P> {
         let pass = breaker.admit(Instant::now()).map_err(|wait| {
             metrics::counter!(PROVIDER_CALLS, "provider" => self.provider.as_str(), "result" => "circuit_open")
                 .increment(1);
-            blocked(WaitReason::CircuitOpen, wait)
+            CallError::Blocked { reason: WaitReason::CircuitOpen, wait: spread(wait) }
         })?;
         self.take_token().await?;
         let started = Instant::now();
@@ -102,21 +97,10 @@ impl<P: ?Sized> Guarded<P> {
         let Some(limit) = self.limit else {
             return Ok(());
         };
-        let name = format!("provider:{}", self.provider);
-        let start = Instant::now();
-        while let Err(wait) = self.hints.take(&name, limit, 1).await {
-            if start.elapsed() + wait > PATIENCE {
-                return Err(blocked(WaitReason::RateLimit, wait));
-            }
-            tokio::time::sleep(wait).await;
-        }
-        Ok(())
+        take_patiently(self.hints.as_ref(), &format!("provider:{}", self.provider), limit)
+            .await
+            .map_err(|wait| CallError::Blocked { reason: WaitReason::RateLimit, wait })
     }
-}
-
-/// Spreads those who wait for the same moment, so that they do not all come back in it.
-fn blocked(reason: WaitReason, wait: Duration) -> CallError {
-    CallError::Blocked { reason, wait: wait.max(SHORTEST_WAIT).mul_f64(rand::random_range(1.0..1.5)) }
 }
 
 #[async_trait]

@@ -1,6 +1,6 @@
 //! The `Store` trait and its types; all SQL lives in `postgres` and `sqlite`.
 //!
-//! Both databases behave the same; the conformance suite in `tests/it` runs every case on both.
+//! Both databases behave the same; the conformance suite in `tests/store` runs every case on both.
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
 mod ceiling;
@@ -36,7 +36,7 @@ use schedules::Schedules;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
-    PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar,
+    PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
     StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };
 use users::{Sessions, Users};
@@ -113,6 +113,9 @@ pub trait Jobs: Send + Sync {
     async fn mark_alone(&self, lease: LeaseId, held: Held) -> Result<bool>;
     /// Gives held jobs back, due at once; no attempt, no crash. Jobs with another fence are left alone.
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()>;
+    /// Gives held jobs back, due after `wait`: this process cannot run them and another may. No attempt, no crash; jobs
+    /// with another fence are left alone.
+    async fn put_off(&self, lease: LeaseId, held: &[Held], wait: Duration) -> Result<()>;
     /// Every job leased to `lease`: a process compares it with what it really runs.
     async fn held_by(&self, lease: LeaseId) -> Result<Vec<Held>>;
     /// Locks the applications, lets the planner plan, writes the plans: one transaction, all or nothing.
@@ -178,6 +181,10 @@ pub trait Operations: Send + Sync {
     async fn pause(&self, pause: &Pause) -> Result<()>;
     /// Resumes a queue; false when it was not paused.
     async fn resume(&self, stage: Stage) -> Result<bool>;
+    /// The queues that operators limit otherwise than the workflows do.
+    async fn queue_limits(&self) -> Result<Vec<QueueLimit>>;
+    /// Limits a queue, or changes its limits; one without a number is the workflow's alone again.
+    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()>;
     /// What waits, one per stage.
     async fn depths(&self) -> Result<Vec<QueueDepth>>;
     /// Applications by status and stage, from maintained counters.

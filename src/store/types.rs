@@ -338,6 +338,23 @@ pub struct Pause {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// How much an operator lets a queue do, instead of what its workflow says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueLimit {
+    /// The stage.
+    pub stage: Stage,
+    /// Runs at once in each process; none: as the workflow says.
+    pub concurrency: Option<usize>,
+    /// Starts per second over all processes; none: as the workflow says.
+    pub rate: Option<f64>,
+    /// Why.
+    pub reason: String,
+    /// Who set it.
+    pub actor: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 /// What waits in a queue. Counts are capped at 10,000, so that a page never costs a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueDepth {

@@ -34,6 +34,16 @@ await test(async (open) => {
   await other.locator("#queue-generation button").click();
   await queue.locator(".chip.good").first().waitFor();
 
+  // The same queue is limited, and says by whom and why; a number out of range is told, and what was typed stays.
+  await queue.locator("details.limits summary").click();
+  await queue.locator('input[name="rate"]').fill("2.5");
+  await queue.locator('details.limits input[name="reason"]').fill("the registry is slow");
+  await page.keyboard.press("Enter");
+  await queue.locator(".notice.warn").waitFor();
+  assert.match(await queue.textContent(), /Limits set by qian[^]*2\.5 starts a second[^]*the registry is slow/);
+  await shot(page, "ops-limited");
+  assert.deepEqual(await axe(page, "limits"), []);
+
   // Every stalled application again: two succeed, one fails again.
   await page.goto(`${base}/ops/stalled`);
   await page.click("#groups a.button");

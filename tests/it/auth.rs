@@ -69,6 +69,7 @@ const ROUTES: &[Row] = &[
     ("GET", "/v1/ops/queues", OPS_READ),
     ("POST", "/v1/ops/queues/{name}/pause", OPS_WRITE),
     ("POST", "/v1/ops/queues/{name}/resume", OPS_WRITE),
+    ("POST", "/v1/ops/queues/{name}/limits", OPS_WRITE),
     ("GET", "/v1/ops/stalled", OPS_READ),
     ("POST", "/v1/ops/stalled/retry", OPS_WRITE),
     ("POST", "/v1/ops/stalled/{application_id}/retry", OPS_WRITE),

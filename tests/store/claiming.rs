@@ -126,6 +126,22 @@ pub async fn released_jobs_are_due_again(site: Site) {
     }
 }
 
+pub async fn what_is_put_off_is_due_later(site: Site) {
+    site.admit_many(1).await;
+    let (lease, wait) = (LeaseId::new(), std::time::Duration::from_secs(3600));
+    let held = held(&site.claim(lease, &wants(1)).await.unwrap().claimed[0]);
+    site.put_off(lease, &[Held { fence: held.fence - 1, ..held }], wait).await.unwrap();
+    assert_eq!(site.held_by(lease).await.unwrap(), [held]);
+    let before = site.now().await.unwrap();
+    site.put_off(lease, &[held], wait).await.unwrap();
+    let after = site.now().await.unwrap();
+    assert_eq!(site.held_by(lease).await.unwrap(), []);
+    assert!(site.claim(LeaseId::new(), &wants(1)).await.unwrap().claimed.is_empty());
+    let job = site.application(held.application_id).await.unwrap().unwrap().jobs[0].clone();
+    assert!(before + Duration::hours(1) <= job.due_at && job.due_at <= after + Duration::hours(1));
+    assert_eq!((job.attempts, job.crashes, job.fence), (0, 0, held.fence));
+}
+
 pub async fn only_the_holder_releases(site: Site) {
     site.admit_many(1).await;
     let lease = LeaseId::new();

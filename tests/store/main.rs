@@ -51,7 +51,7 @@ conformance! {
         a_second_open_application_is_refused, duplicates_within_a_batch, concurrent_requests_with_one_key,
         concurrent_requests_of_one_holder, concurrent_batches_in_any_order;
     claiming: most_urgent_first, takes_only_what_is_wanted_due_and_free, concurrent_claims_share_nothing, an_idle_claim_writes_nothing,
-        released_jobs_are_due_again, only_the_holder_releases, suspects_run_alone, says_when_the_next_is_due;
+        released_jobs_are_due_again, what_is_put_off_is_due_later, only_the_holder_releases, suspects_run_alone, says_when_the_next_is_due;
     committing: everything_or_nothing, jobs_are_written_as_differences, a_review_goes_with_its_application,
         a_new_licence_supersedes_the_former, what_is_appended_keeps_its_order, counters_are_a_real_count,
         concurrent_commits_follow_each_other, plans_see_what_exists_once, a_plan_keeps_to_what_it_holds, an_empty_plan_writes_nothing,
@@ -65,7 +65,7 @@ conformance! {
         finds_decisions_that_take_effect, hands_supervisors_what_was_escalated;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
-    operating: keys_are_kept_and_revoked, pauses_end, depths_by_stage, alerts_are_mailed_once, alerts_say_what_about, batches_go_item_by_item,
+    operating: keys_are_kept_and_revoked, pauses_end, limits_are_set_and_lifted, depths_by_stage, alerts_are_mailed_once, alerts_say_what_about, batches_go_item_by_item,
         workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever, the_last_runs_of_reconcilers_are_kept;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
         heads_of_a_span, checkpoints_are_taken_once;

@@ -7,7 +7,7 @@ use greenlane::{
     },
     store::{
         schedules::{RunKind, SweepRun},
-        types::{AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, StoredCalendar},
+        types::{AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, QueueLimit, StoredCalendar},
     },
 };
 
@@ -61,6 +61,27 @@ pub async fn pauses_end(site: Site) {
     assert!(!site.resume(Stage::Eligibility).await.unwrap());
     assert!(!site.resume(Stage::Generation).await.unwrap(), "that pause had ended by itself");
     assert_eq!(site.pauses().await.unwrap().len(), 1);
+}
+
+pub async fn limits_are_set_and_lifted(site: Site) {
+    let limit = QueueLimit {
+        stage: Stage::Eligibility,
+        concurrency: Some(4),
+        rate: Some(2.5),
+        reason: "slow registry".to_owned(),
+        actor: "op".to_owned(),
+        since: site.now().await.unwrap(),
+    };
+    let other = QueueLimit { stage: Stage::Generation, concurrency: None, ..limit.clone() };
+    for limit in [&limit, &other] {
+        site.limit_queue(limit).await.unwrap();
+    }
+    assert_eq!(site.queue_limits().await.unwrap(), [limit.clone(), other.clone()]);
+    let changed = QueueLimit { rate: None, reason: "well again".to_owned(), ..limit.clone() };
+    site.limit_queue(&changed).await.unwrap();
+    assert_eq!(site.queue_limits().await.unwrap(), [changed, other.clone()]);
+    site.limit_queue(&QueueLimit { concurrency: None, rate: None, ..limit }).await.unwrap();
+    assert_eq!(site.queue_limits().await.unwrap(), [other]);
 }
 
 pub async fn depths_by_stage(site: Site) {

@@ -6,14 +6,16 @@ use chrono::NaiveTime;
 use toml::Spanned;
 
 use super::{
-    Notice, Notices, Problem, StageRule, Target, Workflow, flow, id, pin,
+    LONGEST_TIMEOUT, Notice, Notices, Problem, StageRule, Target, Workflow, flow, id, pin,
     problem::{Findings, hint},
     text::{self, DeadlineText, END, NoticeText, NoticesText, StageText, WorkflowText},
-    value::Field,
+    value::{Field, Wait},
 };
 use crate::domain::{
     application::{Channel, Kind},
     deadline::{DeadlineRule, DeadlineRuleError, OnBreach},
+    message::NoticeTemplate,
+    retry,
     stage::Stage,
 };
 
@@ -128,6 +130,12 @@ impl Checker<'_, '_> {
                 .at(&span, format!("uses `{uses}`: a stage has the name of the registered stage that it uses"));
         }
         let timeout = self.need("timeout", text.timeout, &header);
+        if let Some((Wait(length), span)) = &timeout
+            && *length > LONGEST_TIMEOUT
+        {
+            let most = retry::format_duration(LONGEST_TIMEOUT);
+            self.findings.at(span, format!("`timeout`: one attempt may take `{most}` at most"));
+        }
         let attempts = self.at_least_one("attempts", text.attempts, MAX_ATTEMPTS, &header);
         let retry = self.need("retry", text.retry, &header);
         let concurrency = self.at_least_one("concurrency", text.concurrency, MAX_CONCURRENCY, &header);
@@ -197,20 +205,29 @@ impl Checker<'_, '_> {
 
     fn notices(&mut self, text: NoticesText, owner: &Range<usize>) -> Option<Placed<Notices>> {
         let stage = self.named("stage", text.stage, owner, Stage::ALL);
-        let issued = self.notice("issued", text.issued, owner);
-        let rejected = self.notice("rejected", text.rejected, owner);
+        let issued = self.notice(NoticeTemplate::Issued, text.issued, owner);
+        let rejected = self.notice(NoticeTemplate::Rejected, text.rejected, owner);
         let (stage, span) = stage?;
         Some((Notices { stage, issued: issued?, rejected: rejected? }, span))
     }
 
-    fn notice(&mut self, key: &str, text: Option<Spanned<NoticeText>>, owner: &Range<usize>) -> Option<Notice> {
+    /// A notice has the text of its decision, which the stage sends and the gateway has approved; its name says so.
+    fn notice(
+        &mut self,
+        of: NoticeTemplate,
+        text: Option<Spanned<NoticeText>>,
+        owner: &Range<usize>,
+    ) -> Option<Notice> {
         let Some(text) = text else {
-            self.findings.at(owner, format!("missing `{key}`"));
+            self.findings.at(owner, format!("missing `{of}`"));
             return None;
         };
         let span = text.span();
         let text = text.into_inner();
-        let template = self.name("template", text.template, &span);
+        let template = self.named("template", text.template, &span, &[of]).map(|(name, _)| name);
+        if template.is_some_and(|name| name != of) {
+            self.findings.at(&span, format!("`template`: after this decision the text is `{of}`"));
+        }
         let (names, span) = self.need("channels", text.channels, &span)?;
         if names.is_empty() {
             self.findings.at(&span, "`channels`: at least one is needed");
@@ -225,7 +242,7 @@ impl Checker<'_, '_> {
                 None => {}
             }
         }
-        Some(Notice { channels, template: template? })
+        Some(Notice { channels, template: template?.to_string() })
     }
 
     fn section<T>(&mut self, key: &str, section: Option<Spanned<T>>) -> Option<Placed<T>> {

@@ -28,6 +28,9 @@ use super::{
     stage::Stage,
 };
 
+/// The longest time limit of one attempt: a stage asks and answers, and what takes longer is waited for by asking again.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// One release of a workflow, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workflow {
@@ -39,7 +42,7 @@ pub struct Workflow {
     pub kind: Kind,
     /// SHA-256 in lower-case hex over the meaning: comments and layout do not change it.
     pub hash: String,
-    /// The text of the file, stored with the first application that uses the release.
+    /// The text of the file, stored when a process first starts with the release.
     pub source: String,
     /// The stage that comes first.
     pub start: Stage,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Problem, Workflow, WorkflowId, text::line_of};
-use crate::domain::application::Kind;
+use crate::domain::{application::Kind, stage::Stage};
 
 /// A definition with the place it was read from.
 #[derive(Debug, Clone)]
@@ -108,6 +108,12 @@ impl WorkflowSet {
             Kind::Reissue => &self.reissue,
             Kind::PhotoChange => &self.photo_change,
         }
+    }
+
+    /// Starts of a stage per second over all processes and workflows: of the releases for new applications the lowest.
+    pub fn rate(&self, stage: Stage) -> Option<f64> {
+        let rate = |kind: &Kind| self.newest(*kind).rule(stage)?.rate;
+        Kind::ALL.iter().filter_map(rate).min_by(f64::total_cmp)
     }
 
     /// A release by its id, from a file or pinned.

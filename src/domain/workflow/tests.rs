@@ -147,6 +147,7 @@ fn each_broken_line_is_named() {
         (13, "", 12, "missing `uses`"),
         (14, "", 12, "missing `timeout`"),
         (14, "timeout = \"0s\"", 14, "`timeout`: must be longer than 0"),
+        (14, "timeout = \"121s\"", 14, "`timeout`: one attempt may take `2m` at most"),
         (14, "timeout = 10", 14, "`timeout`: invalid type: integer `10`, expected a string"),
         (15, "", 12, "missing `attempts`"),
         (15, "attempts = 0", 15, "`attempts`: must be from 1 to 100: `0`"),
@@ -219,7 +220,19 @@ fn each_broken_line_is_named() {
             51,
             "rejected = { channels = [\"sms\"], template = \"\" }",
             51,
-            "`template`: not a name of up to 64 characters in snake_case: ``",
+            "unknown notice template: ``, known are `rejected`",
+        ),
+        (
+            50,
+            "issued = { channels = [\"sms\"], template = \"congratulations\" }",
+            50,
+            "unknown notice template: `congratulations`, known are `issued`",
+        ),
+        (
+            51,
+            "rejected = { channels = [\"sms\"], template = \"issued\" }",
+            51,
+            "`template`: after this decision the text is `rejected`",
         ),
         (
             51,

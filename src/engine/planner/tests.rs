@@ -81,6 +81,10 @@ fn assert_chained(write: &Write) {
     assert_eq!(write.after.application.chain, head);
 }
 
+fn answers(planner: BatchPlanner<'_>) -> Vec<Answer> {
+    planner.committed().into_iter().map(Result::unwrap).collect()
+}
+
 fn kinds(write: &Write) -> Vec<&str> {
     write.events.iter().map(|event| event.kind.as_str()).collect()
 }
@@ -98,7 +102,7 @@ async fn two_causes_of_one_application_are_one_write_with_one_chain() {
     assert_eq!((&write.before, write.after.jobs.len()), (&snapshot, 0));
     assert_eq!(write.webhooks.iter().map(|hook| hook.application.status).collect::<Vec<_>>(), [Status::Cancelled]);
 
-    let answers = planner.committed();
+    let answers = answers(planner);
     let [Answer::Done(first), Answer::Done(second), Answer::Done(third), Answer::Refused(refusal, fourth)] =
         &answers[..]
     else {
@@ -123,7 +127,7 @@ async fn the_applications_of_a_batch_do_not_mix() {
     writes.iter().for_each(assert_chained);
     let events: Vec<_> = writes.iter().map(|write| (write.after.application.id, write.events.len())).collect();
     assert_eq!(events, [(second.application.id, 1), (first.application.id, 2)]);
-    let ids: Vec<_> = planner.committed().into_iter().map(state).map(|state| state.unwrap().application.id).collect();
+    let ids: Vec<_> = answers(planner).into_iter().map(state).map(|state| state.unwrap().application.id).collect();
     assert_eq!(ids, items.map(|item| item.application));
 }
 
@@ -142,7 +146,7 @@ async fn a_refused_cause_writes_nothing() {
     let items = [item(&snapshot, late), item(&snapshot, Cause::ReviewClock)];
     let mut planner = BatchPlanner::new(&site.engine.shared, &items);
     assert!(planner.plan(vec![snapshot.clone()]).is_empty());
-    let answers = planner.committed();
+    let answers = answers(planner);
     assert!(matches!(&answers[..], [Answer::Refused(Refusal::Fenced, _), Answer::Refused(Refusal::Nothing, _)]));
     assert!(answers.into_iter().all(|answer| state(answer).as_ref() == Some(&snapshot)));
 }
@@ -154,7 +158,7 @@ async fn an_application_that_does_not_exist_is_not_found() {
     let items = [item(&snapshot, viewed())];
     let mut planner = BatchPlanner::new(&site.engine.shared, &items);
     assert!(planner.plan(vec![]).is_empty());
-    assert!(matches!(planner.committed()[..], [Answer::NotFound]));
+    assert!(matches!(answers(planner)[..], [Answer::NotFound]));
 }
 
 #[tokio::test]
@@ -180,7 +184,7 @@ async fn what_follows_a_run_is_leased_and_handed_to_its_worker() {
     assert_eq!((job.stage, job.lease, job.fence), (Stage::FaceVerification, Some(shared.lease), 2));
     assert!(runs.try_recv().is_err() && shared.ledger.is_empty(), "not before the commit");
 
-    planner.committed();
+    answers(planner);
     let run = runs.try_recv().unwrap();
     assert_eq!((run.job(), run.application()), (job, &write.after.application));
     assert_eq!((shared.ledger.len(), shared.places.taken(Stage::FaceVerification)), (1, 1));
@@ -200,7 +204,7 @@ async fn both_notices_follow_a_decision() {
     let leased: Vec<_> = write.after.jobs.iter().map(|job| (job.slot, job.lease, job.fence)).collect();
     assert_eq!(leased, [(Slot::Sms, Some(shared.lease), 2), (Slot::App, Some(shared.lease), 2)]);
     assert_eq!(write.webhooks.len(), 1);
-    planner.committed();
+    answers(planner);
     assert!(shared.webhooks.notified().now_or_never().is_some());
 }
 
@@ -213,7 +217,7 @@ async fn continues(site: &Site, snapshot: Snapshot, item: Item) -> bool {
     let job = write.after.job(Slot::Main).unwrap();
     assert_eq!(job.fence, if job.lease.is_some() { 2 } else { 1 });
     let leased = job.lease.is_some();
-    planner.committed();
+    answers(planner);
     assert_eq!(shared.jobs.notified().now_or_never().is_some(), !leased, "what nobody holds is announced");
     leased
 }
@@ -247,7 +251,7 @@ async fn what_waits_is_not_leased() {
     let mut planner = BatchPlanner::new(&site.engine.shared, &items);
     let write = one(planner.plan(vec![snapshot]));
     assert_eq!(write.after.job(Slot::Main).unwrap().lease, None);
-    planner.committed();
+    answers(planner);
     assert!(site.engine.shared.jobs.notified().now_or_never().is_none(), "nobody can start it now");
 }
 
@@ -283,7 +287,7 @@ async fn a_repeated_transaction_plans_the_same_and_leaks_no_place() {
     taken.jobs.iter_mut().for_each(|job| job.fence = 2);
     let third = one(planner.plan(vec![taken.clone()]));
     assert_eq!((kinds(&third), shared.places.taken(Stage::FaceVerification)), (vec!["photo_viewed"], 0));
-    let answers = planner.committed();
+    let answers = answers(planner);
     assert!(matches!(&answers[..], [Answer::Refused(Refusal::Fenced, _), Answer::Done(_), Answer::Refused(..)]));
 
     // A transaction that never commits gives its places back.
@@ -307,7 +311,7 @@ async fn a_run_and_a_cancel_in_one_batch_leave_no_job() {
         let mut planner = BatchPlanner::new(shared, &items);
         let write = one(planner.plan(vec![snapshot.clone()]));
         assert_eq!((write.after.application.status, write.after.jobs.len()), (Status::Cancelled, 0));
-        planner.committed();
+        answers(planner);
         assert_eq!((shared.places.taken(Stage::FaceVerification), shared.ledger.len()), (0, 0));
     }
 }

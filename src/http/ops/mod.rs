@@ -39,6 +39,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/queues", get(queues::show))
         .route("/ops/queues/{name}/pause", post(queues::pause))
         .route("/ops/queues/{name}/resume", post(queues::resume))
+        .route("/ops/queues/{name}/limits", post(queues::limit))
         .route("/ops/find", get(application::search).post(application::find))
         .route("/ops/applications/{id}", get(application::show))
         .route("/ops/applications/{id}/verify", post(application::verify))

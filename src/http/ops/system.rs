@@ -8,15 +8,19 @@ use super::{
     show::{moment, moment_or},
 };
 use crate::{
-    domain::{calendar::local_date, provider_error::Provider},
+    domain::{
+        breaker::{self, BreakerState},
+        calendar::local_date,
+        provider_error::Provider,
+    },
     http::{
+        api::ops::queues::breakers,
         auth::ReadOperations,
         pages::page::{Page, html},
         person::Person,
         problem::Problem,
         state::AppState,
     },
-    providers::breaker::BreakerState,
     store::types::Process,
 };
 
@@ -62,13 +66,19 @@ pub(super) async fn show(
         process,
     };
     let calendar = shared.calendar();
-    let reports = state.breakers.report();
+    let processes = shared.store.processes().await?;
+    let reports = breakers(&processes);
+    let providers = Provider::ALL
+        .iter()
+        .filter_map(|provider| breaker::worst(&reports, &[*provider]))
+        .map(|report| (report.provider, report.state, moment_or(report.opened_at)))
+        .collect();
     let schedules = schedules::rows(&state, &page).await?;
     Ok(html(&System {
         page,
         schedules,
-        processes: shared.store.processes().await?.into_iter().map(row).collect(),
-        providers: reports.iter().map(|report| (report.provider, report.state, moment_or(report.opened_at))).collect(),
+        processes: processes.into_iter().map(row).collect(),
+        providers,
         workflows: shared.workflows().iter().map(|workflow| workflow.id().to_string()).collect(),
         calendar: calendar.version().to_owned(),
         source: calendar.source().to_owned(),

@@ -43,6 +43,37 @@ async fn a_paused_queue_says_so_everywhere() {
 }
 
 #[tokio::test]
+async fn a_limited_queue_says_by_whom_and_why_until_the_workflow_counts_again() {
+    let site = Site::start().await;
+    let path = "/v1/ops/queues/eligibility/limits";
+    for wrong in [
+        json!({ "concurrency": 1 }),
+        json!({ "concurrency": 0, "reason": "x" }),
+        json!({ "concurrency": 10_001, "reason": "x" }),
+        json!({ "rate": 0, "reason": "x" }),
+        json!({ "rate": -1.5, "reason": "x" }),
+        json!({ "rate": 10_001, "reason": "x" }),
+    ] {
+        site.post(path, &wrong).await.problem(422, "validation_failed");
+    }
+    site.post("/v1/ops/queues/nowhere/limits", &json!({ "reason": "x" })).await.problem(404, "not_found");
+    let seen = async || queue(&site.get("/v1/ops/queues").await.expect(200).json(), "eligibility");
+    assert_eq!((&seen().await["rate"], &seen().await["limits"]), (&Value::Null, &Value::Null));
+
+    let asked = json!({ "concurrency": 4, "rate": 2.5, "reason": "slow registry" });
+    site.post(path, &asked).await.expect(200);
+    let limited = seen().await;
+    assert_eq!(limited["rate"], json!(2.5));
+    let limits = &limited["limits"];
+    assert_eq!((&limits["concurrency"], &limits["reason"]), (&json!(4), &json!("slow registry")));
+    assert_eq!(limits["actor"], "upstream-key");
+    assert_eq!(site.engine.shared.rate(Stage::Eligibility), Some(2.5), "this process follows at once");
+
+    site.post(path, &json!({ "concurrency": null, "reason": "well again" })).await.expect(200);
+    assert_eq!((&seen().await["rate"], &seen().await["limits"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
 async fn operators_decide_on_what_stalled() {
     let site = Site::start().await;
     let id = stalled(&site, "SB001", Stage::Eligibility, "http_503").await;

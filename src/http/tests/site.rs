@@ -38,7 +38,7 @@ use crate::{
         desk::{self, Desk},
     },
     photos::{Inspector, PhotoVault, Thresholds},
-    providers::{blob::BlobStore, breaker::Breakers, noop},
+    providers::{blob::BlobStore, noop},
     secrets::{ApiKey, KeyMaterial},
     store::{
         self, Options,
@@ -111,7 +111,12 @@ impl Site {
             workflows,
             Calendar::parse(BUILT_IN).unwrap(),
         ));
-        let identity = Identity { roles: vec!["api".to_owned()], host: "test".to_owned(), version: "1".to_owned() };
+        let identity = Identity {
+            roles: vec!["api".to_owned()],
+            host: "test".to_owned(),
+            version: "1".to_owned(),
+            breakers: Arc::new(Vec::new),
+        };
         engine.start(identity).await.unwrap();
         let blobs = BlobStore::open(&url::Url::from_file_path(folder.join("blobs")).unwrap()).unwrap();
         let inspector = Inspector::new(Thresholds::default(), 2).unwrap();
@@ -120,8 +125,7 @@ impl Site {
         let desk_settings = desk::Settings { status_cache: Duration::ZERO, presentation: Duration::from_secs(60) };
         let desk = Desk::new(engine.clone(), vault, noop::providers().registry, desk_settings);
         let cards = CardPress::load(None).unwrap();
-        let breakers = Arc::new(Breakers::default());
-        let state = AppState::new(engine.clone(), inspector, blobs, breakers, desk, cards, settings);
+        let state = AppState::new(engine.clone(), inspector, blobs, desk, cards, settings);
         let mut site = Self { engine, router: router(state), key: String::new(), folder };
         site.key = site.key_of("upstream", ALL).await;
         site

@@ -1,9 +1,10 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::domain::breaker::BreakerState;
 use crate::domain::provider_error::{ProviderError, code};
 use crate::hints::Local;
-use crate::providers::breaker::{BreakerSettings, BreakerState};
+use crate::providers::breaker::BreakerSettings;
 
 /// Fails as told, then answers.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::hints::Local;
 use crate::providers::simulator;
-use crate::providers::{SmsState, breaker::BreakerState};
+use crate::{domain::breaker::BreakerState, providers::SmsState};
 
 fn settings(base: &str) -> Settings {
     let url = |name: &str| Url::parse(&format!("{base}/{name}")).unwrap();

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::{super::Tools, outside::Outside};
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     },
     engine::{
         fixture::Site,
+        places::Places,
         run::{Ledger, Run},
     },
     licences::{
@@ -88,7 +88,7 @@ impl Bench {
 
     /// What the stage decides now.
     pub(super) async fn run(&self, stage: Stage) -> Decision {
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let place = Places::new([(stage, 1)]).take(stage).unwrap();
         let job = Job { stage, ..self.job.clone() };
         let (application, applicant) = (self.application.clone(), Arc::new(self.applicant.clone()));
         let run = Run::new(application, job, applicant, place, Arc::<Ledger>::default());

@@ -1,6 +1,6 @@
 //! Jobs: claiming, giving back, committing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -129,19 +129,24 @@ impl Jobs for PostgresStore {
     }
 
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()> {
+        self.put_off(lease, held, Duration::ZERO).await
+    }
+
+    async fn put_off(&self, lease: LeaseId, held: &[Held], wait: Duration) -> Result<()> {
         if held.is_empty() {
             return Ok(());
         }
-        let release = query(
-            "UPDATE jobs j SET lease = NULL, due_at = least(j.due_at, now())
+        let give_back = query(
+            "UPDATE jobs j SET lease = NULL, due_at = now() + make_interval(secs => $5)
              FROM unnest($2::uuid[], $3::text[], $4::bigint[]) AS w(application_id, slot, fence)
              WHERE j.application_id = w.application_id AND j.slot = w.slot AND j.fence = w.fence AND j.lease = $1",
         )
         .bind(lease.0)
         .bind(held.iter().map(|held| held.application_id.0).collect::<Vec<_>>())
         .bind(held.iter().map(|held| held.slot.as_str()).collect::<Vec<_>>())
-        .bind(held.iter().map(|held| held.fence).collect::<Vec<_>>());
-        self.execute(release).await?;
+        .bind(held.iter().map(|held| held.fence).collect::<Vec<_>>())
+        .bind(wait.as_secs_f64());
+        self.execute(give_back).await?;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::{
         rows::COUNT_CAP,
         types::{
             Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
-            StatusCount,
+            QueueLimit, StatusCount,
         },
     },
 };
@@ -113,6 +113,45 @@ impl Operations for PostgresStore {
         // An ended pause goes as well, but the queue was not paused any more.
         let delete = query("DELETE FROM pauses WHERE stage = $1 RETURNING until IS NULL OR until > now()");
         self.row(delete.bind(stage.as_str())).await?.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+    }
+
+    async fn queue_limits(&self) -> Result<Vec<QueueLimit>> {
+        let rows = self.rows(query("SELECT * FROM queue_limits ORDER BY stage")).await?;
+        rows.iter()
+            .map(|row| {
+                let concurrency: Option<i64> = row.try_get("concurrency")?;
+                Ok(QueueLimit {
+                    stage: row::name(row, "stage")?,
+                    concurrency: concurrency.map(|_| row::count(row, "concurrency")).transpose()?,
+                    rate: row.try_get("rate")?,
+                    reason: row.try_get("reason")?,
+                    actor: row.try_get("actor")?,
+                    since: row.try_get("since")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()> {
+        let stage = limit.stage.as_str();
+        if limit.concurrency.is_none() && limit.rate.is_none() {
+            self.execute(query("DELETE FROM queue_limits WHERE stage = $1").bind(stage)).await?;
+            return Ok(());
+        }
+        let upsert = query(
+            "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (stage) DO UPDATE SET
+                concurrency = excluded.concurrency, rate = excluded.rate, reason = excluded.reason,
+                actor = excluded.actor, since = excluded.since",
+        )
+        .bind(stage)
+        .bind(limit.concurrency.map(row::at_most))
+        .bind(limit.rate)
+        .bind(&limit.reason)
+        .bind(&limit.actor)
+        .bind(limit.since);
+        self.execute(upsert).await?;
+        Ok(())
     }
 
     async fn depths(&self) -> Result<Vec<QueueDepth>> {

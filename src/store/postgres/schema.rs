@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261122100000_add_licence_checks.sql",
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
+    "20261128010000_create_queue_limits.sql",
     "20261128020000_add_detail_to_alerts.sql",
     "20261128020100_prepare_partitions_as_owner.sql",
     "20261128020200_index_open_promises.sql",

@@ -1,6 +1,6 @@
 //! Claiming jobs, giving them back, and finding what is due.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -137,6 +137,10 @@ impl Jobs for SqliteStore {
     }
 
     async fn release(&self, lease: LeaseId, held: &[Held]) -> Result<()> {
+        self.put_off(lease, held, Duration::ZERO).await
+    }
+
+    async fn put_off(&self, lease: LeaseId, held: &[Held], wait: Duration) -> Result<()> {
         if held.is_empty() {
             return Ok(());
         }
@@ -145,7 +149,7 @@ impl Jobs for SqliteStore {
                 "UPDATE jobs SET lease = NULL, due_at = ?1 WHERE lease = ?2 \
                  AND (application_id, slot, fence) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?3))",
             )
-            .bind(stamp(now()))
+            .bind(stamp(now() + wait))
             .bind(lease.to_string())
             .bind(list(held.iter().map(|held| json!([held.application_id, held.slot, held.fence]))))
             .execute(&self.writer)

@@ -12,7 +12,7 @@ use super::{
         rows::COUNT_CAP,
         types::{
             Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
-            StatusCount,
+            QueueLimit, StatusCount,
         },
     },
     SqliteStore,
@@ -112,6 +112,37 @@ impl Operations for SqliteStore {
                 .fetch_optional(&self.writer)
                 .await?;
             Ok(row.map(|row| row.try_get("paused")).transpose()?.unwrap_or(false))
+        })
+        .await
+    }
+
+    async fn queue_limits(&self) -> Result<Vec<QueueLimit>> {
+        self.within(async {
+            let rows = query("SELECT * FROM queue_limits ORDER BY stage").fetch_all(&self.readers).await?;
+            rows.iter().map(limit).collect()
+        })
+        .await
+    }
+
+    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()> {
+        let stage = limit.stage.as_str();
+        self.within(async {
+            if limit.concurrency.is_none() && limit.rate.is_none() {
+                query("DELETE FROM queue_limits WHERE stage = ?1").bind(stage).execute(&self.writer).await?;
+                return Ok(());
+            }
+            query(
+                "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)                  ON CONFLICT (stage) DO UPDATE SET concurrency = excluded.concurrency, rate = excluded.rate,                  reason = excluded.reason, actor = excluded.actor, since = excluded.since",
+            )
+            .bind(stage)
+            .bind(limit.concurrency.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
+            .bind(limit.rate)
+            .bind(&limit.reason)
+            .bind(&limit.actor)
+            .bind(stamp(limit.since))
+            .execute(&self.writer)
+            .await?;
+            Ok(())
         })
         .await
     }
@@ -368,6 +399,18 @@ fn pause(row: &SqliteRow) -> Result<Pause> {
         actor: row.text("actor")?,
         since: row.parsed("since")?,
         until: row.parsed_opt("until")?,
+    })
+}
+
+fn limit(row: &SqliteRow) -> Result<QueueLimit> {
+    let concurrency: Option<i64> = row.try_get("concurrency")?;
+    Ok(QueueLimit {
+        stage: row.parsed("stage")?,
+        concurrency: concurrency.map(|_| row.number("concurrency")).transpose()?,
+        rate: row.try_get("rate")?,
+        reason: row.text("reason")?,
+        actor: row.text("actor")?,
+        since: row.parsed("since")?,
     })
 }
 

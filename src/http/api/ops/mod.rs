@@ -9,6 +9,7 @@ pub mod licence_changes;
 pub mod licence_problems;
 pub mod keys;
 pub mod licences;
+pub mod limits;
 pub mod overview;
 pub mod queues;
 pub mod schedules;
@@ -38,6 +39,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(queues::list))
         .routes(routes!(queues::pause))
         .routes(routes!(queues::resume))
+        .routes(routes!(limits::limit))
         .routes(routes!(stalled::list))
         .routes(routes!(batches::retry_many))
         .routes(routes!(stalled::retry))

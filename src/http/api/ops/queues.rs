@@ -1,6 +1,6 @@
 //! The queues: one per stage.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -9,9 +9,15 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{application::Status, provider_error::Provider, stage::Stage},
+    domain::{
+        application::Status,
+        breaker::{self, BreakerReport, BreakerState},
+        provider_error::Provider,
+        stage::Stage,
+        workflow::WorkflowSet,
+    },
     engine::{
-        shared::PAUSES,
+        shared::QUEUES,
         stats::{Percentiles, StageFigures},
     },
     http::{
@@ -22,14 +28,13 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    providers::breaker::{BreakerReport, BreakerState},
-    store::types::{Pause, Process, QueueDepth, StatusCount},
+    store::types::{Pause, Process, QueueDepth, QueueLimit, StatusCount},
 };
 
-use super::record;
+use super::{limits::LimitsBody, record};
 
-/// The longest reason of a pause, in characters.
-const LONGEST_REASON: usize = 500;
+/// The longest reason of a pause or limit, in characters.
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -59,8 +64,12 @@ pub struct QueueBody {
     pub run_ms: Percentiles,
     /// Runs that are possible at once, all processes together.
     pub concurrency: usize,
-    /// How the circuit breaker of the stage's provider stands in the answering process, the worst where there are two;
-    /// null for a stage that calls none.
+    /// Starts per second, all processes together; null: no limit.
+    pub rate: Option<f64>,
+    /// What operators allow instead of the workflow, who and why; null: nothing.
+    pub limits: Option<LimitsBody>,
+    /// How the circuit breaker of the stage's provider stands, the worst of all processes and providers; null for a
+    /// stage that calls none, and while no process runs the stage.
     pub breaker: Option<BreakerState>,
 }
 
@@ -99,14 +108,18 @@ pub(super) async fn list(
 
 /// Every queue.
 pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Problem> {
-    let store = &state.engine.shared.store;
+    let shared = &state.engine.shared;
+    let store = &shared.store;
+    let processes = store.processes().await?;
     let seen = Seen {
-        now: state.engine.shared.clock.now(),
+        now: shared.clock.now(),
         depths: store.depths().await?,
         counts: store.status_counts().await?,
         pauses: store.pauses().await?,
-        figures: figures(&store.processes().await?),
-        breakers: state.breakers.report(),
+        limits: store.queue_limits().await?,
+        workflows: shared.workflows(),
+        figures: figures(&processes),
+        breakers: breakers(&processes),
     };
     Ok(Stage::ALL.iter().map(|&stage| seen.queue(stage)).collect())
 }
@@ -117,6 +130,8 @@ struct Seen {
     depths: Vec<QueueDepth>,
     counts: Vec<StatusCount>,
     pauses: Vec<Pause>,
+    limits: Vec<QueueLimit>,
+    workflows: Arc<WorkflowSet>,
     figures: BTreeMap<Stage, Figures>,
     breakers: Vec<BreakerReport>,
 }
@@ -126,6 +141,7 @@ impl Seen {
         let depth = self.depths.iter().find(|depth| depth.stage == stage);
         let figures = self.figures.get(&stage).copied().unwrap_or_default();
         let pause = self.pauses.iter().find(|pause| pause.stage == stage);
+        let limit = self.limits.iter().find(|limit| limit.stage == stage);
         let stalled = |count: &&StatusCount| count.status == Status::Stalled && count.stage == Some(stage);
         QueueBody {
             name: stage,
@@ -142,20 +158,10 @@ impl Seen {
             wait_ms: figures.wait_ms,
             run_ms: figures.run_ms,
             concurrency: figures.concurrency,
-            breaker: self.breaker(stage),
+            rate: limit.and_then(|limit| limit.rate).or_else(|| self.workflows.rate(stage)),
+            limits: limit.map(LimitsBody::from),
+            breaker: breaker::worst(&self.breakers, providers(stage)).map(|report| report.state),
         }
-    }
-
-    fn breaker(&self, stage: Stage) -> Option<BreakerState> {
-        let of = |provider: &Provider| {
-            self.breakers.iter().find(|report| report.provider == *provider).map(|report| report.state)
-        };
-        let severity = |state: &BreakerState| match state {
-            BreakerState::Closed => 0,
-            BreakerState::HalfOpen => 1,
-            BreakerState::Open => 2,
-        };
-        providers(stage).iter().filter_map(of).max_by_key(severity)
     }
 }
 
@@ -194,6 +200,13 @@ pub(super) fn figures(processes: &[Process]) -> BTreeMap<Stage, Figures> {
         }
     }
     all
+}
+
+/// What the processes say of their circuit breakers.
+pub(in crate::http) fn breakers(processes: &[Process]) -> Vec<BreakerReport> {
+    let reports = |process: &Process| process.stats.get("breakers").cloned().unwrap_or_default();
+    let read = |process| serde_json::from_value::<Vec<BreakerReport>>(reports(process)).unwrap_or_default();
+    processes.iter().flat_map(read).collect()
 }
 
 fn slower(one: Percentiles, other: Percentiles) -> Percentiles {
@@ -241,7 +254,7 @@ pub(in crate::http) async fn pause_queue(
     shared.store.pause(&pause).await?;
     let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
     record(state, caller, "queue_paused", data).await?;
-    tell_pauses(state).await?;
+    tell_processes(state).await?;
     Ok(PauseBody::from(&pause))
 }
 
@@ -271,18 +284,15 @@ pub(in crate::http) async fn resume_queue(state: &AppState, caller: &Caller, sta
     if state.engine.shared.store.resume(stage).await? {
         record(state, caller, "queue_resumed", json!({ "queue": stage })).await?;
     }
-    tell_pauses(state).await
+    tell_processes(state).await
 }
 
 /// This process knows at once, the others by hint or by their next heartbeat.
-async fn tell_pauses(state: &AppState) -> Result<(), Problem> {
+pub(super) async fn tell_processes(state: &AppState) -> Result<(), Problem> {
     let shared = &state.engine.shared;
     state.forget_pauses().await;
-    let paused = shared.store.pauses().await?.into_iter().map(|pause| pause.stage).collect();
-    if shared.places.set_paused(paused) {
-        shared.jobs.notify_one();
-    }
-    shared.hints.publish(PAUSES);
+    shared.follow_operators().await?;
+    shared.hints.publish(QUEUES);
     Ok(())
 }
 
@@ -326,23 +336,39 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_breaker_is_shown() {
+    fn what_is_shown_is_the_worst_of_the_processes_and_the_word_of_the_operators() {
         let report = |provider, state| BreakerReport { provider, state, opened_at: None };
+        let process = |reports: &[BreakerReport]| process(json!({ "breakers": reports }));
+        let workflows = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows");
         let seen = Seen {
             now: Utc::now(),
             depths: Vec::new(),
             counts: vec![StatusCount { status: Status::Stalled, stage: Some(Stage::Eligibility), count: 3 }],
             pauses: Vec::new(),
+            limits: vec![QueueLimit {
+                stage: Stage::Generation,
+                concurrency: Some(2),
+                rate: Some(0.5),
+                reason: "slow registry".to_owned(),
+                actor: "op".to_owned(),
+                since: Utc::now(),
+            }],
+            workflows: Arc::new(crate::config::workflow_files::load(workflows.as_ref()).unwrap()),
             figures: BTreeMap::new(),
-            breakers: vec![
-                report(Provider::Registry, BreakerState::Closed),
-                report(Provider::Sms, BreakerState::Open),
-                report(Provider::Push, BreakerState::HalfOpen),
-            ],
+            breakers: breakers(&[
+                process(&[
+                    report(Provider::Registry, BreakerState::Closed),
+                    report(Provider::Sms, BreakerState::Closed),
+                ]),
+                process(&[report(Provider::Sms, BreakerState::Open), report(Provider::Push, BreakerState::HalfOpen)]),
+            ]),
         };
         assert_eq!(seen.queue(Stage::Notification).breaker, Some(BreakerState::Open));
-        assert_eq!(seen.queue(Stage::PhotoReview).breaker, None);
+        assert_eq!(seen.queue(Stage::FaceVerification).breaker, None, "no process says anything");
         let eligibility = seen.queue(Stage::Eligibility);
         assert_eq!((eligibility.breaker, eligibility.stalled), (Some(BreakerState::Closed), 3));
+        assert_eq!((eligibility.rate, eligibility.limits), (None, None));
+        let generation = seen.queue(Stage::Generation);
+        assert_eq!((generation.rate, generation.limits.and_then(|limits| limits.concurrency)), (Some(0.5), Some(2)));
     }
 }
