@@ -14,7 +14,7 @@ use crate::{
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
             figures::Figures, gauges::Gauges, rescue::Rescue, retention::Retention, reviews::Reviews,
-            sessions::Sessions,
+            sessions::Sessions, verdicts::Verdicts,
         },
     },
     http::{self, AppState},
@@ -201,6 +201,7 @@ fn scheduled(config: &Config, engine: &Engine) -> anyhow::Result<Vec<Arc<dyn Swe
         Arc::new(Reviews(engine.clone())),
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
+        Arc::new(Verdicts(engine.clone())),
         Arc::new(Retention(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),

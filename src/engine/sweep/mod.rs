@@ -13,6 +13,7 @@ pub mod rescue;
 pub mod retention;
 pub mod reviews;
 pub mod sessions;
+pub mod verdicts;
 
 use std::{sync::Arc, time::Duration};
 

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, query, sqlite::SqliteRow};
 use super::{
     super::{
         Audit, Result,
-        rows::{after, cursor, cursor_key, listed},
+        rows::{after, cursor, cursor_key, index_words, listed},
         types::{EventFilter, Head, Listed, Page, StoredCheckpoint, StoredEvent},
     },
     SqliteStore,
@@ -50,7 +50,11 @@ impl Audit for SqliteStore {
 
     async fn search_events(&self, filter: &EventFilter, page: &Page) -> Result<Listed<StoredEvent>> {
         self.within(async {
-            let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM events WHERE true");
+            let words: Vec<_> = index_words(filter).collect();
+            // Left alone, SQLite sorts every event of a type that each application has.
+            let by_time = if words.is_empty() { " INDEXED BY events_by_time" } else { "" };
+            let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM events");
+            select.push(by_time).push(" WHERE true");
             let conditions = [
                 (" AND actor_id = ", filter.actor.clone()),
                 (" AND kind = ", filter.kind.clone()),
@@ -61,6 +65,9 @@ impl Audit for SqliteStore {
                 if let Some(value) = value {
                     select.push(condition).push_bind(value);
                 }
+            }
+            for words in words {
+                select.push(words);
             }
             if let Some([at, id, seq]) = after(page)? {
                 select.push(" AND (at, application_id, seq) < (").push_bind(stamp(cursor_key(&at)?));

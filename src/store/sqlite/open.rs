@@ -36,6 +36,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261122100000_add_licence_checks.sql",
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
+    "20261128030000_verify_batches.sql",
+    "20261128030100_index_audit_search.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.

@@ -18,7 +18,10 @@ use crate::{
     store::types::{Backlog, DONE, QueueDepth, StatusCount},
 };
 
-use super::queues::{Figures, figures};
+use super::{
+    queues::{Figures, figures},
+    stalled_counts,
+};
 
 /// How everything stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -31,7 +34,8 @@ pub struct OverviewBody {
     /// Undecided and unfinished applications by stage, and `done`.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub by_stage: BTreeMap<&'static str, i64>,
-    /// Stalled applications by stage.
+    /// Applications that wait for an operator, by the stage that went wrong; failed notifications, whose applications are
+    /// decided, are counted up to 10,000.
     #[schema(value_type = BTreeMap<Stage, i64>)]
     pub stalled_by_stage: BTreeMap<Stage, i64>,
     /// How long the oldest due job has waited for a worker; null when none waits.
@@ -105,7 +109,9 @@ pub(in crate::http) async fn look(state: &AppState) -> Result<OverviewBody, Prob
             let store = &state.engine.shared.store;
             let (counts, backlog) = (store.status_counts().await?, store.backlog().await?);
             let (depths, processes) = (store.depths().await?, store.processes().await?);
-            Ok(OverviewBody::of(state.engine.shared.clock.now(), &counts, &backlog, &depths, &figures(&processes)))
+            let stalled = stalled_counts(state, &counts).await?;
+            let now = state.engine.shared.clock.now();
+            Ok(OverviewBody::of(now, &counts, stalled, &backlog, &depths, &figures(&processes)))
         })
         .await
 }
@@ -114,6 +120,7 @@ impl OverviewBody {
     fn of(
         at: DateTime<Utc>,
         counts: &[StatusCount],
+        stalled_by_stage: BTreeMap<Stage, i64>,
         backlog: &Backlog,
         depths: &[QueueDepth],
         figures: &BTreeMap<Stage, Figures>,
@@ -121,11 +128,7 @@ impl OverviewBody {
         let age = |since: Option<DateTime<Utc>>| since.map(|since| (at - since).num_seconds().max(0));
         let mut by_status: BTreeMap<Status, i64> = Status::ALL.iter().map(|&status| (status, 0)).collect();
         let mut by_stage: BTreeMap<&str, i64> = Stage::ALL.iter().map(|stage| (stage.as_str(), 0)).collect();
-        let mut stalled_by_stage: BTreeMap<Stage, i64> = Stage::ALL.iter().map(|&stage| (stage, 0)).collect();
         for count in counts {
-            if let Some(stage) = count.stage.filter(|_| count.status == Status::Stalled) {
-                *stalled_by_stage.entry(stage).or_default() += count.count;
-            }
             *by_status.entry(count.status).or_default() += count.count;
             *by_stage.entry(count.stage.map_or(DONE, Stage::as_str)).or_default() += count.count;
         }
@@ -187,7 +190,7 @@ mod tests {
             count(Status::Issued, None, 5),
             count(Status::Stalled, Some(Stage::Eligibility), 1),
         ];
-        let body = OverviewBody::of(at, &counts, &Backlog::default(), &[], &BTreeMap::new());
+        let body = OverviewBody::of(at, &counts, BTreeMap::new(), &Backlog::default(), &[], &BTreeMap::new());
         assert_eq!((body.by_status[&Status::Issued], body.by_stage[DONE], body.by_stage["notification"]), (7, 5, 2));
         assert_eq!(body.by_status[&Status::InReview], 0);
     }

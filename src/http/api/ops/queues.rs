@@ -9,7 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{application::Status, provider_error::Provider, stage::Stage},
+    domain::{provider_error::Provider, stage::Stage},
     engine::{
         shared::PAUSES,
         stats::{Percentiles, StageFigures},
@@ -23,10 +23,10 @@ use crate::{
         state::AppState,
     },
     providers::breaker::{BreakerReport, BreakerState},
-    store::types::{Pause, Process, QueueDepth, StatusCount},
+    store::types::{Pause, Process, QueueDepth},
 };
 
-use super::record;
+use super::{action, stalled_counts};
 
 /// The longest reason of a pause, in characters.
 const LONGEST_REASON: usize = 500;
@@ -43,7 +43,7 @@ pub struct QueueBody {
     pub running: u64,
     /// Jobs that are not due yet.
     pub scheduled: u64,
-    /// Applications that stalled at the stage.
+    /// Applications that wait for an operator because of the stage; failed notifications are counted up to 10,000.
     pub stalled: i64,
     /// Whether it is paused.
     pub paused: bool,
@@ -103,7 +103,7 @@ pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Pro
     let seen = Seen {
         now: state.engine.shared.clock.now(),
         depths: store.depths().await?,
-        counts: store.status_counts().await?,
+        stalled: stalled_counts(state, &store.status_counts().await?).await?,
         pauses: store.pauses().await?,
         figures: figures(&store.processes().await?),
         breakers: state.breakers.report(),
@@ -115,7 +115,7 @@ pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Pro
 struct Seen {
     now: DateTime<Utc>,
     depths: Vec<QueueDepth>,
-    counts: Vec<StatusCount>,
+    stalled: BTreeMap<Stage, i64>,
     pauses: Vec<Pause>,
     figures: BTreeMap<Stage, Figures>,
     breakers: Vec<BreakerReport>,
@@ -126,13 +126,12 @@ impl Seen {
         let depth = self.depths.iter().find(|depth| depth.stage == stage);
         let figures = self.figures.get(&stage).copied().unwrap_or_default();
         let pause = self.pauses.iter().find(|pause| pause.stage == stage);
-        let stalled = |count: &&StatusCount| count.status == Status::Stalled && count.stage == Some(stage);
         QueueBody {
             name: stage,
             ready: depth.map_or(0, |depth| depth.ready),
             running: depth.map_or(0, |depth| depth.running),
             scheduled: depth.map_or(0, |depth| depth.scheduled),
-            stalled: self.counts.iter().filter(stalled).map(|count| count.count).sum(),
+            stalled: self.stalled.get(&stage).copied().unwrap_or(0),
             paused: pause.is_some(),
             pause: pause.map(PauseBody::from),
             oldest_ready_seconds: depth
@@ -238,9 +237,8 @@ pub(in crate::http) async fn pause_queue(
         return Err(Problem::field("/until", "in_the_past", "must be in the future"));
     }
     let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until: body.until };
-    shared.store.pause(&pause).await?;
     let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
-    record(state, caller, "queue_paused", data).await?;
+    shared.store.pause(&pause, &action(state, caller, "queue_paused", data)).await?;
     tell_pauses(state).await?;
     Ok(PauseBody::from(&pause))
 }
@@ -268,9 +266,8 @@ pub(super) async fn resume(
 
 /// Resumes a queue in somebody's name.
 pub(in crate::http) async fn resume_queue(state: &AppState, caller: &Caller, stage: Stage) -> Result<(), Problem> {
-    if state.engine.shared.store.resume(stage).await? {
-        record(state, caller, "queue_resumed", json!({ "queue": stage })).await?;
-    }
+    let act = action(state, caller, "queue_resumed", json!({ "queue": stage }));
+    state.engine.shared.store.resume(stage, &act).await?;
     tell_pauses(state).await
 }
 
@@ -331,7 +328,7 @@ mod tests {
         let seen = Seen {
             now: Utc::now(),
             depths: Vec::new(),
-            counts: vec![StatusCount { status: Status::Stalled, stage: Some(Stage::Eligibility), count: 3 }],
+            stalled: BTreeMap::from([(Stage::Eligibility, 3)]),
             pauses: Vec::new(),
             figures: BTreeMap::new(),
             breakers: vec![
