@@ -108,8 +108,10 @@ pub(super) async fn verify_whole(store: &dyn Store, secrets: &KeyMaterial) -> an
 
 fn verdict(report: &Report) -> String {
     let verdict = if report.intact { "intact" } else { "broken" };
-    let Report { applications, events, checkpoints, .. } = report;
-    format!("{verdict}: {applications} applications, {events} events, {checkpoints} checkpoints")
+    let Report { applications, events, acts, checkpoints, .. } = report;
+    format!(
+        "{verdict}: {applications} applications, {events} events, {acts} operators' acts, {checkpoints} checkpoints"
+    )
 }
 
 fn print(report: &Report, json: bool) -> anyhow::Result<()> {

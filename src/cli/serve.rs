@@ -14,7 +14,7 @@ use crate::{
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
             figures::Figures, forecasts::Forecasts, gauges::Gauges, rescue::Rescue, retention::Retention,
-            reviews::Reviews, sessions::Sessions,
+            reviews::Reviews, sessions::Sessions, verdicts::Verdicts,
         },
     },
     http::{self, AppState},
@@ -211,6 +211,7 @@ fn scheduled(engine: &Engine) -> Vec<Arc<dyn Sweep>> {
         Arc::new(Reviews(engine.clone())),
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
+        Arc::new(Verdicts(engine.clone())),
         Arc::new(Retention(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),

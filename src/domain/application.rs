@@ -341,17 +341,25 @@ impl Application {
         self.licence.as_ref().map(|licence| licence.authority.as_str())
     }
 
+    /// The promise while it is open: until the applicant is told the result, or withdraws.
+    pub fn open_promise(&self) -> Option<&Deadline> {
+        self.deadline.as_ref().filter(|_| self.notified_at.is_none() && self.status != Status::Cancelled)
+    }
+
     /// The moment at which the deadline reconciler must look again, while the promise is open.
     pub fn next_deadline_check(&self) -> Option<DateTime<Utc>> {
-        if self.notified_at.is_some() || self.status == Status::Cancelled {
-            return None;
-        }
-        self.deadline.as_ref().and_then(Deadline::next_check)
+        self.open_promise().and_then(Deadline::next_check)
     }
 
     /// Whether a notification was given up and waits for an operator.
     pub fn has_failed_notice(&self) -> bool {
         self.notices.iter().any(|notice| notice.state == NoticeState::Failed)
+    }
+
+    /// The stage that went wrong, of one that waits for an operator: the stage that it stalled at, or the notification that
+    /// was given up, however far the application came.
+    pub fn stalled_stage(&self) -> Option<Stage> {
+        self.last_error.as_ref().map(|last| last.stage).or(self.stage)
     }
 
     /// The key of a slot's notification at its provider, the same on every try: `{id}:{purpose}`. There is one result and

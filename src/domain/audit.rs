@@ -14,12 +14,28 @@ use super::{event::Actor, ids::ApplicationId};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// What the first event of every chain follows.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The number of the first event of every chain.
 pub const FIRST_SEQ: i64 = 1;
+
+/// How many chains hold the acts that belong to no application: so many, that no act waits for all others.
+const ACTS_CHAINS: u128 = 16;
+
+/// The chain of an actor's acts that belong to no application, for example a paused queue. Its id is one that no application
+/// has, so that the log, its search, its checkpoints and its verification need not know the difference.
+pub fn acts_chain(actor: &Actor) -> ApplicationId {
+    let digest = Sha256::digest(actor.id.as_bytes());
+    ApplicationId(Uuid::from_u128(u128::from(digest[0]) % ACTS_CHAINS))
+}
+
+/// Whether an id is that of a chain of acts.
+pub const fn is_acts_chain(id: ApplicationId) -> bool {
+    id.0.as_u128() < ACTS_CHAINS
+}
 
 /// The largest whole number that RFC 8785 tells from its neighbour.
 const MAX_EXACT: u64 = 1 << 53;
@@ -103,7 +119,6 @@ mod tests {
     use super::*;
     use crate::domain::event::ActorKind;
     use serde_json::json;
-    use uuid::Uuid;
 
     fn event<'a>(actor: &'a Actor, data: &'a str) -> ChainEvent<'a> {
         ChainEvent {
@@ -115,6 +130,15 @@ mod tests {
             stage: Some("generation"),
             data,
         }
+    }
+
+    #[test]
+    fn acts_have_chains_that_are_no_application_s() {
+        let chain = |name: &str| acts_chain(&Actor::new(ActorKind::Operator, name));
+        assert_eq!(chain("qian"), chain("qian"));
+        let chains: std::collections::BTreeSet<_> = (0..200).map(|n| chain(&format!("op-{n}"))).collect();
+        assert!(chains.len() > 8 && chains.into_iter().all(is_acts_chain));
+        assert!(!is_acts_chain(ApplicationId::new()));
     }
 
     #[test]

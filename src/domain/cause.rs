@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{
     decision::{Decision, Failure},
     event::Actor,
-    ids::{LicenceId, PhotoId, ReviewId},
+    ids::{BatchId, LicenceId, PhotoId, ReviewId},
     job::Slot,
     licence_watch::CardProblem,
     photo_reason::PhotoReason,
@@ -47,6 +47,8 @@ pub enum Cause {
         actor: Actor,
         /// What.
         act: OperatorAct,
+        /// The batch that it is a part of.
+        batch: Option<BatchId>,
     },
     /// A person acts on a review.
     Review {

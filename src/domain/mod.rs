@@ -4,6 +4,7 @@ pub mod applicant;
 pub mod application;
 pub mod audit;
 pub mod authority;
+pub mod batch;
 pub mod breaker;
 pub mod calendar;
 pub mod cause;

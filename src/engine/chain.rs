@@ -3,14 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    domain::{
-        application::ChainHead,
-        audit::{ChainEvent, GENESIS, canonical_data, hash},
-        event::NewEvent,
-        ids::ApplicationId,
-        stage::Stage,
-    },
-    store::types::StoredEvent,
+    domain::{application::ChainHead, audit::GENESIS, event::NewEvent, ids::ApplicationId, stage::Stage},
+    store::{rows::chained, types::StoredEvent},
 };
 
 /// The head of a chain without events.
@@ -25,25 +19,15 @@ pub(super) fn append(
     at: DateTime<Utc>,
     event: NewEvent,
 ) -> StoredEvent {
-    // Planned data is built from strings and small numbers; should a plan ever hold another one, the log says so
-    // rather than losing the event.
-    let data = canonical_data(&event.data).unwrap_or_else(|error| format!(r#"{{"problem":"{error}"}}"#));
-    let seq = head.seq + 1;
-    let kind = event.kind.as_str();
-    let stage = event.stage.map(Stage::as_str);
-    let chained = ChainEvent { application_id, seq, at, kind, actor: &event.actor, stage, data: &data };
-    let hash = hash(&chained, &head.hash);
-    let prev_hash = std::mem::replace(&mut head.hash, hash.clone());
-    head.seq = seq;
-    StoredEvent {
+    let stored = chained(
+        head,
         application_id,
-        seq,
         at,
-        kind: kind.to_owned(),
-        stage: stage.map(str::to_owned),
-        actor: event.actor,
-        data,
-        hash,
-        prev_hash,
-    }
+        event.kind.as_str(),
+        event.actor,
+        event.stage.map(Stage::as_str),
+        &event.data,
+    );
+    *head = ChainHead { seq: stored.seq, hash: stored.hash.clone() };
+    stored
 }

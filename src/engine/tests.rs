@@ -34,7 +34,7 @@ use crate::{
         stage::{Stage, outcome},
         workflow::{Workflow, WorkflowId},
     },
-    store::types::{PinnedWorkflow, QueueLimit},
+    store::types::{OperatorAction, PinnedWorkflow, QueueLimit},
 };
 
 const STAGE: Stage = Stage::Eligibility;
@@ -164,7 +164,13 @@ async fn what_is_above_the_rate_waits_without_an_attempt() {
         actor: "op".to_owned(),
         since: site.engine.shared.clock.now(),
     };
-    site.store().limit_queue(&limit).await.unwrap();
+    let act = OperatorAction {
+        at: limit.since,
+        actor: Actor::new(ActorKind::Operator, "op"),
+        kind: "queue_limited".to_owned(),
+        data: serde_json::json!({}),
+    };
+    site.store().limit_queue(&limit, &act).await.unwrap();
     site.engine.shared.follow_operators().await.unwrap();
     assert_eq!(site.engine.shared.places.concurrency(STAGE), 2);
 
@@ -178,7 +184,7 @@ async fn what_is_above_the_rate_waits_without_an_attempt() {
     assert_eq!(view.jobs[0].attempts, 0);
     assert_eq!(stage.begun.load(Ordering::SeqCst), 1);
 
-    site.store().limit_queue(&QueueLimit { concurrency: None, rate: None, ..limit }).await.unwrap();
+    site.store().limit_queue(&QueueLimit { concurrency: None, rate: None, ..limit }, &act).await.unwrap();
     site.engine.shared.follow_operators().await.unwrap();
     assert_eq!((site.engine.shared.places.concurrency(STAGE), site.engine.shared.rate(STAGE)), (4, None));
     site.engine.drain().await;

@@ -19,6 +19,9 @@ use crate::{
     store::types::{DONE, Pause},
 };
 
+/// Why a running promise has no due time.
+pub const CALENDAR_MISSING: &str = "calendar_missing";
+
 /// An application.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Application)]
@@ -148,7 +151,7 @@ impl ApplicationBody {
             licence_id: application.licence_id,
             submitted_at: application.submitted_at,
             due_at,
-            due_problem: (application.deadline.is_some() && due_at.is_none()).then_some("calendar_missing"),
+            due_problem: (application.deadline.is_some() && due_at.is_none()).then_some(CALENDAR_MISSING),
             decided_at: application.decided_at,
             completed_at: application.completed_at,
             notifications: application

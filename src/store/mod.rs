@@ -3,6 +3,7 @@
 //! Both databases behave the same; the conformance suite in `tests/store` runs every case on both.
 //! Leases and due times are judged by the database's clock ([`Lifecycle::now`]).
 
+pub mod batches;
 mod ceiling;
 mod error;
 pub mod forecasts;
@@ -24,17 +25,17 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::{
     application::Kind,
-    event::Actor,
-    ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, ReviewId, WebhookId},
+    ids::{ApplicationId, LeaseId, LicenceId, PhotoId, ReviewId, WebhookId},
     review::Review,
     stage::Stage,
 };
+use batches::Batches;
 use forecasts::Forecasts;
 use insight::Insight;
 use notes::Notes;
 use schedules::Schedules;
 use types::{
-    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
+    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch,
     Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
     PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
     StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
@@ -158,13 +159,13 @@ pub trait Webhooks: Send + Sync {
     async fn settle_webhooks(&self, results: &[(WebhookId, WebhookResult)]) -> Result<()>;
     /// Webhooks, dead or waiting, oldest first.
     async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>>;
-    /// Sends a dead one again; false when there is none.
-    async fn replay_webhook(&self, id: WebhookId) -> Result<bool>;
+    /// Sends a dead one again and records the act; false, with nothing recorded, when there is none.
+    async fn replay_webhook(&self, id: WebhookId, action: &OperatorAction) -> Result<bool>;
     /// When the next webhook becomes due.
     async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>>;
 }
 
-/// Keys, queues, alerts, bulk actions.
+/// Keys, queues, alerts, operators' acts.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// Stores a key.
@@ -177,14 +178,14 @@ pub trait Operations: Send + Sync {
     async fn revoke_key(&self, id: &str) -> Result<bool>;
     /// Paused queues; ended ones are not listed.
     async fn pauses(&self) -> Result<Vec<Pause>>;
-    /// Pauses a queue, or changes its pause.
-    async fn pause(&self, pause: &Pause) -> Result<()>;
-    /// Resumes a queue; false when it was not paused.
-    async fn resume(&self, stage: Stage) -> Result<bool>;
+    /// Pauses a queue, or changes its pause, and records the act.
+    async fn pause(&self, pause: &Pause, action: &OperatorAction) -> Result<()>;
+    /// Resumes a queue and records the act; false, with nothing recorded, when it was not paused.
+    async fn resume(&self, stage: Stage, action: &OperatorAction) -> Result<bool>;
     /// The queues that operators limit otherwise than the workflows do.
     async fn queue_limits(&self) -> Result<Vec<QueueLimit>>;
-    /// Limits a queue, or changes its limits; one without a number is the workflow's alone again.
-    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()>;
+    /// Limits a queue, or changes its limits, and records the act; one without a number is the workflow's alone again.
+    async fn limit_queue(&self, limit: &QueueLimit, action: &OperatorAction) -> Result<()>;
     /// What waits, one per stage.
     async fn depths(&self) -> Result<Vec<QueueDepth>>;
     /// Applications by status and stage, from maintained counters.
@@ -199,14 +200,6 @@ pub trait Operations: Send + Sync {
     async fn mark_alerts_mailed(&self, ids: &[i64]) -> Result<()>;
     /// Records an operator's act that belongs to no application.
     async fn record_action(&self, action: &OperatorAction) -> Result<()>;
-    /// Starts a bulk retry of these applications.
-    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()>;
-    /// A bulk retry with its items.
-    async fn batch(&self, id: BatchId) -> Result<Option<Batch>>;
-    /// Items without a result, of any batch, with the one who asked.
-    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>>;
-    /// Writes the results of items.
-    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()>;
     /// Bytes written to the write-ahead log so far and commits so far, where the database says so (for the benchmark).
     async fn write_figures(&self) -> Result<Option<(u64, u64)>>;
     /// Writes one state row per application, then [`types::CEILING_STEPS`] times an update of it with an event row, in
@@ -246,6 +239,7 @@ pub trait Store:
     + Notes
     + Webhooks
     + Operations
+    + Batches
     + Licences
     + Audit
     + Users
@@ -264,6 +258,7 @@ impl<T> Store for T where
         + Notes
         + Webhooks
         + Operations
+        + Batches
         + Licences
         + Audit
         + Users

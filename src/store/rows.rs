@@ -4,16 +4,20 @@ use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::{
     Result, StoreError,
     types::{
-        Admission, Admitted, ApplicationColumns, Listed, NewAlert, NewWebhook, Page, Snapshot, StoredEvent, Write,
+        Admission, Admitted, ApplicationColumns, EventFilter, Listed, NewAlert, NewWebhook, OperatorAction, Page,
+        Snapshot, StoredEvent, Write,
     },
 };
 use crate::domain::{
-    application::{Application, Status},
+    application::{Application, ChainHead, Status},
+    audit::{ChainEvent, FIRST_SEQ, GENESIS, acts_chain, canonical_data, hash},
     decision::{NewLicence, SealedRecord},
+    event::Actor,
     ids::{ApplicationId, LicenceId, PhotoId, ReviewId},
     job::Job,
     licence_watch::CardProblem,
@@ -208,6 +212,59 @@ fn moment(write: &Write) -> DateTime<Utc> {
     write.events.last().map_or(decided, |event| event.at)
 }
 
+/// The types that every application has in its usual life.
+const USUAL_KINDS: [&str; 6] =
+    ["submitted", "stage_completed", "deadline_set", "issued", "notification_sent", "completed"];
+
+/// Says that events are somebody's own acts, in the words of a partial index.
+const OF_PEOPLE: &str = " AND actor_kind <> 'system'";
+/// Says that a type is none of [`USUAL_KINDS`], in the words of a partial index.
+const OF_RARE_KIND: &str =
+    " AND kind NOT IN ('submitted', 'stage_completed', 'deadline_set', 'issued', 'notification_sent', 'completed')";
+
+/// What a search of the audit log says beside its conditions, and what follows from them, so that an index is used.
+pub fn index_words(filter: &EventFilter) -> impl Iterator<Item = &'static str> {
+    let of_people = filter.actor.as_ref().is_some_and(|actor| *actor != Actor::system().id);
+    let of_rare_kind = filter.kind.as_ref().is_some_and(|kind| !USUAL_KINDS.contains(&kind.as_str()));
+    of_people.then_some(OF_PEOPLE).into_iter().chain(of_rare_kind.then_some(OF_RARE_KIND))
+}
+
+/// The event that follows the head of a chain.
+pub fn chained(
+    head: &ChainHead,
+    chain: ApplicationId,
+    at: DateTime<Utc>,
+    kind: &str,
+    actor: Actor,
+    stage: Option<&str>,
+    data: &Value,
+) -> StoredEvent {
+    // Data is built from strings and small numbers; should an event ever hold another one, the log says so rather than
+    // losing the event.
+    let data = canonical_data(data).unwrap_or_else(|error| format!(r#"{{"problem":"{error}"}}"#));
+    let seq = head.seq + 1;
+    let event = ChainEvent { application_id: chain, seq, at, kind, actor: &actor, stage, data: &data };
+    let hash = hash(&event, &head.hash);
+    StoredEvent {
+        application_id: chain,
+        seq,
+        at,
+        kind: kind.to_owned(),
+        stage: stage.map(str::to_owned),
+        actor,
+        data,
+        hash,
+        prev_hash: head.hash.clone(),
+    }
+}
+
+/// An act that belongs to no application, as the event that follows the head of its actor's chain.
+pub fn act_event(action: &OperatorAction, head: Option<ChainHead>) -> StoredEvent {
+    let head = head.unwrap_or_else(|| ChainHead { seq: FIRST_SEQ - 1, hash: GENESIS.to_owned() });
+    let OperatorAction { at, actor, kind, data } = action;
+    chained(&head, acts_chain(actor), *at, kind, actor.clone(), None, data)
+}
+
 /// What the columns beside a review's document say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewColumns<'a> {
@@ -298,4 +355,27 @@ pub fn listed<T>(mut items: Vec<T>, page: &Page, cursor_of: impl FnOnce(&T) -> S
     items.truncate(page.limit);
     let next = items.last().filter(|_| more).map(cursor_of);
     Listed { items, next }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches_say_what_follows_from_their_conditions() {
+        let words = |actor: Option<&str>, kind: Option<&str>| {
+            let filter = EventFilter {
+                actor: actor.map(str::to_owned),
+                kind: kind.map(str::to_owned),
+                ..EventFilter::default()
+            };
+            index_words(&filter).collect::<Vec<_>>()
+        };
+        assert_eq!(words(Some("qian"), Some("stalled")), [OF_PEOPLE, OF_RARE_KIND]);
+        for kind in USUAL_KINDS {
+            assert!(OF_RARE_KIND.contains(&format!("'{kind}'")), "{kind}");
+            assert_eq!(words(Some("greenlane"), Some(kind)), [""; 0]);
+        }
+        assert_eq!(words(None, None), [""; 0]);
+    }
 }

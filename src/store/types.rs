@@ -9,7 +9,7 @@ use crate::domain::{
     application::{Application, Deadline, Kind, PhotoSource, Status},
     decision::{LicenceFacts, NewLicence, SealedRecord},
     event::Actor,
-    ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
+    ids::{ApplicationId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
     licence_display::LicenceState,
     licence_watch::CardProblem,
@@ -154,7 +154,7 @@ pub struct ApplicationFilter {
     pub owner: Option<String>,
     /// With this status.
     pub status: Option<Status>,
-    /// At this stage.
+    /// At this stage; with `needs_operator`, at which something went wrong: a failed notification is at `notification`.
     pub stage: Option<Stage>,
     /// Only those that are done: past every stage.
     pub done: bool,
@@ -518,30 +518,6 @@ pub struct OperatorAction {
     pub data: serde_json::Value,
 }
 
-/// A bulk retry.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Batch {
-    /// The batch's id.
-    pub id: BatchId,
-    /// Who asked.
-    pub actor: Actor,
-    /// When.
-    pub created_at: DateTime<Utc>,
-    /// How many applications matched.
-    pub matched: u64,
-    /// The items, in the order of the applications' ids.
-    pub items: Vec<BatchItem>,
-}
-
-/// One application of a bulk retry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchItem {
-    /// The application.
-    pub application_id: ApplicationId,
-    /// None while waiting; `retried`, or the code of the refusal.
-    pub result: Option<String>,
-}
-
 /// An imported working-day calendar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCalendar {
@@ -584,10 +560,7 @@ pub const DONE: &str = "done";
 impl ApplicationColumns {
     /// Derives the columns.
     pub fn of(application: &Application) -> Self {
-        let promise = application
-            .deadline
-            .as_ref()
-            .filter(|_| application.notified_at.is_none() && application.status != Status::Cancelled);
+        let promise = application.open_promise();
         let needs_operator = application.status == Status::Stalled || application.has_failed_notice();
         Self {
             open: !application.status.is_decided(),

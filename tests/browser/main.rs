@@ -159,6 +159,44 @@ async fn administrators_keep_users_keys_and_the_calendar() {
     run(&site(plan(), 0).await, "administration").await;
 }
 
+/// An auditor sees everything and changes nothing.
+#[tokio::test]
+async fn auditors_read_only() {
+    let site = site_with_stalled().await;
+    site.user("he", "auditor", &[]).await;
+    run(&site, "read_only").await;
+}
+
+/// So many stalled applications that their number has to be typed.
+#[tokio::test]
+async fn many_are_confirmed_by_their_number() {
+    let site = site(plan().setting("workflow.retry_scale", "0.0001"), 0).await;
+    site.user("qian", "operator", &[]).await;
+    let mut ids = Vec::new();
+    for _ in 0..101 {
+        ids.push(site.api.admit(&sample(911)).await);
+    }
+    for id in &ids {
+        site.api.wait_until(id, 4 * BOUND, |application| application["status"] == "stalled").await;
+    }
+    run(&site, "many").await;
+}
+
+#[tokio::test]
+async fn charts_are_read_by_keyboard() {
+    let site = site(plan(), 0).await;
+    let bound = std::time::Instant::now() + 4 * BOUND;
+    let points = async || {
+        let body = site.api.get("/v1/ops/figures?series=reviews.open").await.expect(200).json();
+        body["points"].as_array().unwrap().len()
+    };
+    while points().await == 0 {
+        assert!(std::time::Instant::now() < bound, "nothing is measured");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    run(&site, "charts").await;
+}
+
 /// An installation with an issued licence. The script has every right by `KEY`, and finds the licence by it.
 #[tokio::test]
 async fn a_code_is_verified_at_the_roadside() {

@@ -1,5 +1,5 @@
 // The dashboard: a queue paused and resumed, figures that change in their place, a bulk retry with a mixed result.
-import { api, assert, axe, base, shot, signIn, test, until } from "./support.mjs";
+import { api, assert, axe, base, send, shot, signIn, test, until } from "./support.mjs";
 
 await test(async (open) => {
   const page = await signIn(await open({ language: "en" }), "qian");
@@ -44,11 +44,19 @@ await test(async (open) => {
   await shot(page, "ops-limited");
   assert.deepEqual(await axe(page, "limits"), []);
 
-  // Every stalled application again: two succeed, one fails again.
+  // Every stalled application again, while the queue is paused: nothing has succeeded, and the page does not say so.
+  const pause = (act, body) => send(`/v1/ops/queues/eligibility/${act}`, body);
+  await pause("pause", { reason: "maintenance" });
   await page.goto(`${base}/ops/stalled`);
   await page.click("#groups a.button");
   await page.click("form button.primary");
   await page.waitForURL(/\/ops\/batches\//);
+  await page.waitForFunction(() => document.querySelectorAll('[data-verdict="waiting"]').length === 3, null, { timeout: 45000 });
+  const batch = `/v1${new URL(page.url()).pathname}`;
+  assert.deepEqual((await api(batch)).verdicts, { queued: 0, refused: 0, succeeded: 0, failed: 0, waiting: 3 });
+
+  // Then two succeed, and one fails again.
+  await pause("resume", {});
   await page.waitForFunction(
     () =>
       document.querySelectorAll('[data-verdict="succeeded"]').length === 2 &&
@@ -56,6 +64,7 @@ await test(async (open) => {
     null,
     { timeout: 45000 },
   );
+  assert.deepEqual((await api(batch)).verdicts, { queued: 0, refused: 0, succeeded: 2, failed: 1, waiting: 0 });
   await shot(page, "ops-batch");
   assert.deepEqual(await axe(page, "batch"), []);
   assert.equal((await api("/v1/ops/stalled")).items.length, 1);

@@ -1,5 +1,5 @@
 // Every page of the dashboard in both languages and themes: no finding of axe, nothing wider than the screen at 320 px.
-import { api, assert, axe, base, shot, signIn, test } from "./support.mjs";
+import { api, assert, axe, base, send, shot, signIn, test } from "./support.mjs";
 
 const findings = [];
 
@@ -7,6 +7,8 @@ await test(async (open) => {
   const [stalled] = (await api("/v1/ops/stalled")).items;
   // Issued to a name that no font can show.
   const issued = (await api("/v1/ops/licences?problem=card_refused")).items[0].application_id;
+  const filter = { error_code: stalled.error_code, stage: stalled.stage };
+  const { batch_id: batch } = await send("/v1/ops/stalled/retry", { filter });
   for (const language of ["zh-CN", "en"]) {
     for (const theme of ["light", "dark"]) {
       for (const width of [1280, 320]) {
@@ -18,6 +20,8 @@ await test(async (open) => {
           ["find", "/ops/find"],
           ["stalled", "/ops/stalled"],
           ["retry", "/ops/stalled/retry"],
+          ["reject", "/ops/stalled/reject"],
+          ["batch", `/ops/batches/${batch}`],
           ["application", `/ops/applications/${stalled.application_id}`],
           ["licence", `/ops/applications/${issued}`],
           ["licences", "/ops/licences"],

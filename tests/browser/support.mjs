@@ -72,6 +72,17 @@ export async function api(path) {
   return answer.json();
 }
 
+/** Tells the API something with the key of every scope. */
+export async function send(path, body) {
+  const answer = await fetch(base + path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  assert.ok(answer.ok, `${path}: ${answer.status}`);
+  return answer.json();
+}
+
 /** Asks until the condition holds. */
 export async function until(what, ask) {
   const end = Date.now() + 45000;

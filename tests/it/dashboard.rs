@@ -182,9 +182,47 @@ on_both_databases! {
         for id in &ids[1..] {
             site.api.wait_until(id, 2 * BOUND, |application| application["status"] == "issued").await;
         }
+        let bound = std::time::Instant::now() + 2 * BOUND;
+        let verdicts = async || site.api.get(&format!("/v1{}", location(&started))).await.expect(200).json()["verdicts"].clone();
+        while verdicts().await["succeeded"] != 2 {
+            assert!(std::time::Instant::now() < bound, "{}", verdicts().await);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
         let page = text(&auditor.get(&location(&started)).await.expect(200));
         assert_eq!(page.matches("data-verdict=\"succeeded\"").count(), 2, "{page}");
         assert!(page.contains("2 of 2 done") && page.contains("Started by qian"), "{page}");
+        let mut admin = english(&site, "root", "admin").await;
+        let audit = text(&admin.get("/ops/audit?type=stalled_retried").await.expect(200));
+        assert!(audit.contains("operator qian"), "{audit}");
+    }
+
+    async fn stalled_applications_are_rejected_together(database) {
+        let (site, ids) = with_stalled(database, 3).await;
+        let mut qian = english(&site, "qian", "operator").await;
+        for page in ["/ops/stalled?stage=nonsense", "/ops/stalled/retry?stage=nonsense"] {
+            qian.get(page).await.expect(422);
+        }
+        qian.get("/ops/stalled/accept").await.expect(404);
+
+        // A list keeps its filter, whatever becomes of an act.
+        let list = "stage=eligibility&error_code=";
+        let act = format!("/ops/stalled/{}/act?{list}", ids[0]);
+        let refused = text(&qian.post(&act, &[("act", "accept"), ("reason", "seen at the counter")]).await.expect(409));
+        assert!(refused.contains("Only a face verification") && refused.contains(list), "{refused}");
+        let rejected = qian.post(&act, &[("act", "reject"), ("reason", "a duplicate")]).await.expect(303);
+        assert!(location(&rejected).starts_with(&format!("/ops/stalled?{list}")), "{}", location(&rejected));
+        assert!(text(&qian.get(&location(&rejected)).await.expect(200)).contains("Done:"));
+
+        let preview = text(&qian.get("/ops/stalled/reject?stage=eligibility").await.expect(200));
+        assert!(preview.contains("2 applications match") && preview.contains("Reject them all"), "{preview}");
+        qian.post("/ops/stalled/reject", &[("stage", "eligibility"), ("reason", " ")]).await.expect(422);
+        qian.post("/ops/stalled/reject", &[("stage", "nonsense"), ("reason", "duplicates")]).await.expect(422);
+        let started = qian.post("/ops/stalled/reject", &[("stage", "eligibility"), ("reason", "duplicates")]).await.expect(303);
+        for id in &ids[1..] {
+            site.api.wait_until(id, 2 * BOUND, |application| application["status"] == "rejected").await;
+        }
+        let page = text(&qian.get(&location(&started)).await.expect(200));
+        assert!(page.contains("Bulk rejection") && page.contains("Reason: duplicates"), "{page}");
     }
 }
 

@@ -65,8 +65,10 @@ conformance! {
         finds_decisions_that_take_effect, hands_supervisors_what_was_escalated;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
-    operating: keys_are_kept_and_revoked, pauses_end, limits_are_set_and_lifted, depths_by_stage, alerts_are_mailed_once, alerts_say_what_about, batches_go_item_by_item,
-        workflows_are_pinned, the_newest_calendar_counts, acts_are_recorded_for_ever, the_last_runs_of_reconcilers_are_kept;
+    operating: keys_are_kept_and_revoked, pauses_end, limits_are_set_and_lifted, depths_by_stage, alerts_are_mailed_once,
+        alerts_say_what_about, batches_go_item_by_item, verdicts_are_due_once_the_stage_is_left, workflows_are_pinned,
+        the_newest_calendar_counts, acts_are_a_part_of_the_log, concurrent_acts_follow_each_other,
+        the_last_runs_of_reconcilers_are_kept;
     auditing: the_log_is_append_only, pages_of_one_application, search_by_actor_type_and_time, walks_all_applications,
         heads_of_a_span, checkpoints_are_taken_once;
     licences: a_presentation_is_used_up_once, checks_are_listed_newest_first, licences_have_their_turn_to_be_checked,

@@ -16,7 +16,7 @@ use greenlane::{
         stage::Stage,
         workflow::WorkflowId,
     },
-    store::types::{Admission, NewWebhook, Process, Snapshot, StoredEvent, Write},
+    store::types::{Admission, NewWebhook, OperatorAction, Process, Snapshot, StoredEvent, Write},
 };
 
 /// A time that is not now, so that no case depends on the day it runs.
@@ -98,6 +98,12 @@ pub fn event(application_id: ApplicationId, seq: i64, kind: &str, at: DateTime<U
         hash: hash(seq),
         prev_hash: hash(seq - 1),
     }
+}
+
+/// An operator's act that belongs to no application.
+pub fn action(kind: &str, at: DateTime<Utc>) -> OperatorAction {
+    let data = serde_json::json!({"queue": "generation"});
+    OperatorAction { at, actor: Actor::new(ActorKind::Operator, "op"), kind: kind.to_owned(), data }
 }
 
 /// A plan that changes nothing yet.

@@ -1,13 +1,17 @@
 use chrono::{Duration, SubsecRound as _};
 use greenlane::{
     domain::{
+        application::Status,
+        audit::{GENESIS, is_acts_chain},
+        batch::{BatchAct, ItemVerdict},
         event::{Actor, ActorKind},
         ids::{ApplicationId, BatchId, LeaseId},
         stage::Stage,
     },
     store::{
+        batches::{NewBatch, PendingItem, SettledItem, UnverifiedItem},
         schedules::{RunKind, SweepRun},
-        types::{AlertKind, ApiKeyRecord, BatchItem, NewAlert, OperatorAction, Pause, PinnedWorkflow, QueueLimit, StoredCalendar},
+        types::{AlertKind, ApiKeyRecord, EventFilter, NewAlert, Page, Pause, PinnedWorkflow, QueueLimit, StoredCalendar},
     },
 };
 
@@ -49,17 +53,23 @@ pub async fn pauses_end(site: Site) {
     let timed = pause(Stage::FaceVerification, Some(now + Duration::hours(1)));
     let ended = pause(Stage::Generation, Some(now - Duration::seconds(1)));
     for pause in [&open, &timed, &ended] {
-        site.pause(pause).await.unwrap();
+        site.pause(pause, &make::action("queue_paused", now)).await.unwrap();
     }
     let mut listed = site.pauses().await.unwrap();
     listed.sort_by_key(|pause| pause.stage);
     assert_eq!(listed, [open.clone(), timed]);
     let changed = Pause { reason: "still down".to_owned(), ..open };
-    site.pause(&changed).await.unwrap();
+    site.pause(&changed, &make::action("queue_paused", now)).await.unwrap();
     assert!(site.pauses().await.unwrap().contains(&changed));
-    assert!(site.resume(Stage::Eligibility).await.unwrap());
-    assert!(!site.resume(Stage::Eligibility).await.unwrap());
-    assert!(!site.resume(Stage::Generation).await.unwrap(), "that pause had ended by itself");
+    let resumed = make::action("queue_resumed", now);
+    assert!(site.resume(Stage::Eligibility, &resumed).await.unwrap());
+    assert!(!site.resume(Stage::Eligibility, &resumed).await.unwrap());
+    assert!(!site.resume(Stage::Generation, &resumed).await.unwrap(), "that pause had ended by itself");
+    assert_eq!(
+        (acts(&site, "queue_paused").await, acts(&site, "queue_resumed").await),
+        (4, 1),
+        "an act with its effect"
+    );
     assert_eq!(site.pauses().await.unwrap().len(), 1);
 }
 
@@ -73,15 +83,17 @@ pub async fn limits_are_set_and_lifted(site: Site) {
         since: site.now().await.unwrap(),
     };
     let other = QueueLimit { stage: Stage::Generation, concurrency: None, ..limit.clone() };
+    let act = make::action("queue_limited", limit.since);
     for limit in [&limit, &other] {
-        site.limit_queue(limit).await.unwrap();
+        site.limit_queue(limit, &act).await.unwrap();
     }
     assert_eq!(site.queue_limits().await.unwrap(), [limit.clone(), other.clone()]);
     let changed = QueueLimit { rate: None, reason: "well again".to_owned(), ..limit.clone() };
-    site.limit_queue(&changed).await.unwrap();
+    site.limit_queue(&changed, &act).await.unwrap();
     assert_eq!(site.queue_limits().await.unwrap(), [changed, other.clone()]);
-    site.limit_queue(&QueueLimit { concurrency: None, rate: None, ..limit }).await.unwrap();
+    site.limit_queue(&QueueLimit { concurrency: None, rate: None, ..limit }, &act).await.unwrap();
     assert_eq!(site.queue_limits().await.unwrap(), [other]);
+    assert_eq!(acts(&site, "queue_limited").await, 4);
 }
 
 pub async fn depths_by_stage(site: Site) {
@@ -139,35 +151,104 @@ pub async fn alerts_say_what_about(site: Site) {
     assert!((alerts[0].at - now).abs() < Duration::minutes(1));
 }
 
+/// How many acts of a kind are on record.
+async fn acts(site: &Site, kind: &str) -> usize {
+    let filter = EventFilter { kind: Some(kind.to_owned()), ..EventFilter::default() };
+    site.search_events(&filter, &Page { limit: 100, after: None }).await.unwrap().items.len()
+}
+
+fn batch_of(applications: &[ApplicationId]) -> NewBatch {
+    NewBatch {
+        id: BatchId::new(),
+        actor: Actor::new(ActorKind::Operator, "op"),
+        act: BatchAct::Reject,
+        reason: Some("a duplicate".to_owned()),
+        applications: applications.iter().map(|id| (*id, Some(Stage::Eligibility))).collect(),
+    }
+}
+
+async fn items(site: &Site, id: BatchId) -> Vec<(ApplicationId, Option<String>, ItemVerdict)> {
+    let mut page = Page { limit: 2, after: None };
+    let mut all = Vec::new();
+    loop {
+        let listed = site.batch_items(id, &page).await.unwrap();
+        all.extend(listed.items.into_iter().map(|item| (item.application_id, item.result, item.verdict)));
+        page.after = listed.next;
+        if page.after.is_none() {
+            return all;
+        }
+    }
+}
+
 pub async fn batches_go_item_by_item(site: Site) {
-    let actor = Actor::new(ActorKind::Operator, "op");
+    let now = site.now().await.unwrap();
     let mut applications: Vec<ApplicationId> = (0..3).map(|_| ApplicationId::new()).collect();
     applications.push(applications[0]);
-    let id = BatchId::new();
-    let before = site.now().await.unwrap();
-    site.create_batch(id, &actor, &applications).await.unwrap();
-    site.create_batch(BatchId::new(), &actor, &[]).await.unwrap();
-    let item = |n: usize, result: Option<&str>| BatchItem {
-        application_id: applications[n],
-        result: result.map(str::to_owned),
-    };
+    let new = batch_of(&applications);
+    let id = new.id;
+    site.create_batch(&new, &make::action("stalled_rejected", now)).await.unwrap();
+    site.create_batch(&batch_of(&[]), &make::action("stalled_rejected", now)).await.unwrap();
+    assert_eq!(acts(&site, "stalled_rejected").await, 2);
     let batch = site.batch(id).await.unwrap().unwrap();
-    assert_eq!((batch.id, &batch.actor, batch.matched), (id, &actor, 3));
-    assert!(batch.created_at >= before - Duration::seconds(5));
-    assert_eq!(batch.items, [item(0, None), item(1, None), item(2, None)]);
-    assert_eq!(site.pending_batch_items(1).await.unwrap(), [(id, applications[0], actor.clone())]);
-    let results = [(id, applications[0], "retried".to_owned()), (id, applications[2], "not_stalled".to_owned())];
-    site.settle_batch_items(&results).await.unwrap();
-    site.settle_batch_items(&[(id, applications[0], "again".to_owned())]).await.unwrap();
+    assert_eq!((batch.id, &batch.actor, batch.matched), (id, &new.actor, 3));
+    assert_eq!((batch.act, batch.reason.as_deref()), (BatchAct::Reject, Some("a duplicate")));
+    assert!(batch.created_at >= now - Duration::seconds(5));
+    assert_eq!(batch.tallies, [(ItemVerdict::Queued, 3)]);
+    let queued = |n: usize| (applications[n], None, ItemVerdict::Queued);
+    assert_eq!(items(&site, id).await, [queued(0), queued(1), queued(2)]);
+    let pending = |n: usize| PendingItem {
+        batch: id,
+        application_id: applications[n],
+        actor: new.actor.clone(),
+        act: BatchAct::Reject,
+        reason: new.reason.clone(),
+    };
+    assert_eq!(site.pending_batch_items(1).await.unwrap(), [pending(0)]);
+    let settled = |n: usize, result: &str, verdict| SettledItem {
+        batch: id,
+        application_id: applications[n],
+        result: result.to_owned(),
+        verdict,
+    };
+    let refused = settled(2, "not_stalled", Some(ItemVerdict::Refused));
+    site.settle_batch_items(&[settled(0, "rejected", Some(ItemVerdict::Succeeded)), refused]).await.unwrap();
+    site.settle_batch_items(&[settled(0, "again", None)]).await.unwrap();
     site.settle_batch_items(&[]).await.unwrap();
-    let items = site.batch(id).await.unwrap().unwrap().items;
+    let result = |n: usize, result: &str, verdict| (applications[n], Some(result.to_owned()), verdict);
     assert_eq!(
-        items,
-        [item(0, Some("retried")), item(1, None), item(2, Some("not_stalled"))],
+        items(&site, id).await,
+        [result(0, "rejected", ItemVerdict::Succeeded), queued(1), result(2, "not_stalled", ItemVerdict::Refused)],
         "the first result counts"
     );
-    assert_eq!(site.pending_batch_items(10).await.unwrap(), [(id, applications[1], actor)]);
+    let tallies = site.batch(id).await.unwrap().unwrap().tallies;
+    assert_eq!(tallies, [(ItemVerdict::Queued, 1), (ItemVerdict::Refused, 1), (ItemVerdict::Succeeded, 1)]);
+    assert_eq!(site.pending_batch_items(10).await.unwrap(), [pending(1)]);
     assert!(site.batch(BatchId::new()).await.unwrap().is_none());
+}
+
+pub async fn verdicts_are_due_once_the_stage_is_left(site: Site) {
+    let applications = site.admit_many(3).await;
+    let new = batch_of(&applications);
+    site.create_batch(&new, &make::action("stalled_retried", site.now().await.unwrap())).await.unwrap();
+    let retried: Vec<SettledItem> = applications
+        .iter()
+        .map(|id| SettledItem { batch: new.id, application_id: *id, result: "retried".to_owned(), verdict: None })
+        .collect();
+    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [], "nothing was tried yet");
+    site.settle_batch_items(&retried).await.unwrap();
+    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [], "all are on their way at the stage");
+    site.change(&applications[..1], |write| write.after.application.stage = Some(Stage::Generation)).await;
+    site.change(&applications[1..2], |write| write.after.application.status = Status::Stalled).await;
+    let started_at = site.batch(new.id).await.unwrap().unwrap().created_at;
+    let unverified = |n: usize| UnverifiedItem { batch: new.id, started_at, application_id: applications[n] };
+    assert_eq!(site.unverified_batch_items(1).await.unwrap(), [unverified(0)]);
+    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [unverified(0), unverified(1)]);
+    site.verify_batch_items(&[(new.id, applications[0], ItemVerdict::Succeeded)]).await.unwrap();
+    site.verify_batch_items(&[(new.id, applications[0], ItemVerdict::Failed)]).await.unwrap();
+    site.verify_batch_items(&[]).await.unwrap();
+    let tallies = site.batch(new.id).await.unwrap().unwrap().tallies;
+    assert_eq!(tallies, [(ItemVerdict::Succeeded, 1), (ItemVerdict::Waiting, 2)], "the first verdict counts");
+    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [unverified(1)]);
 }
 
 pub async fn workflows_are_pinned(site: Site) {
@@ -198,20 +279,33 @@ pub async fn the_newest_calendar_counts(site: Site) {
     }
 }
 
-pub async fn acts_are_recorded_for_ever(site: Site) {
-    let action = OperatorAction {
-        at: site.now().await.unwrap(),
-        actor: Actor::new(ActorKind::Operator, "op"),
-        kind: "queue_paused".to_owned(),
-        data: serde_json::json!({"stage": "generation"}),
-    };
-    site.record_action(&action).await.unwrap();
-    assert_eq!(
-        site.raw.number("SELECT count(*) FROM operator_actions WHERE kind = 'queue_paused' AND actor_id = 'op'").await,
-        1
-    );
-    assert!(site.raw.execute("DELETE FROM operator_actions").await.is_err());
-    assert!(site.raw.execute("UPDATE operator_actions SET actor_id = 'nobody'").await.is_err());
+pub async fn acts_are_a_part_of_the_log(site: Site) {
+    let now = site.now().await.unwrap();
+    let id = site.admit_many(1).await[0];
+    for n in 0..5 {
+        site.record_action(&make::action("queue_paused", now + Duration::seconds(n))).await.unwrap();
+    }
+    let mut page = Page { limit: 2, after: None };
+    let mut found = Vec::new();
+    loop {
+        let listed = site.search_events(&EventFilter::default(), &page).await.unwrap();
+        found.extend(listed.items);
+        page.after = listed.next;
+        if page.after.is_none() {
+            break;
+        }
+    }
+    let (own, acts): (Vec<_>, Vec<_>) = found.iter().partition(|event| event.application_id == id);
+    assert_eq!((own.len(), acts.len()), (1, 5), "one list of both");
+    let chain = acts[0].application_id;
+    assert!(acts.iter().all(|act| is_acts_chain(act.application_id) && act.application_id == chain));
+    assert!(found.windows(2).all(|pair| pair[0].at >= pair[1].at), "newest first");
+    let chained = site.events(chain).await.unwrap();
+    assert_eq!(chained.iter().map(|act| act.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(chained[0].prev_hash, GENESIS);
+    assert!(chained.windows(2).all(|pair| pair[1].prev_hash == pair[0].hash));
+    assert!(site.audited_applications(None, 10).await.unwrap().contains(&chain));
+    assert_eq!(site.heads_between(now - Duration::hours(1), now + Duration::hours(1)).await.unwrap().len(), 2);
     let _ = site.write_figures().await.unwrap();
 }
 
@@ -235,4 +329,15 @@ pub async fn the_last_runs_of_reconcilers_are_kept(site: Site) {
     site.note_sweeps(&[later.clone()]).await.unwrap();
     site.note_sweeps(&[]).await.unwrap();
     assert_eq!(site.sweep_runs().await.unwrap(), [other, later, worked]);
+}
+
+pub async fn concurrent_acts_follow_each_other(site: Site) {
+    let now = site.now().await.unwrap();
+    let record = async |_| site.record_action(&make::action("signed_in", now)).await.unwrap();
+    futures::future::join_all((0..20).map(record)).await;
+    let filter = EventFilter { kind: Some("signed_in".to_owned()), ..EventFilter::default() };
+    let listed = site.search_events(&filter, &Page { limit: 100, after: None }).await.unwrap().items;
+    let mut seqs: Vec<i64> = listed.iter().map(|act| act.seq).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=20).collect::<Vec<_>>());
 }

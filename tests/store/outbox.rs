@@ -100,12 +100,13 @@ pub async fn a_dead_one_does_not_block(site: Site) {
 pub async fn a_dead_one_can_be_sent_again(site: Site) {
     let id = site.admit_many(1).await[0];
     let webhook = post(&site, id).await;
-    assert!(!site.replay_webhook(webhook).await.unwrap(), "it lives");
+    let act = make::action("webhook_replayed", site.now().await.unwrap());
+    assert!(!site.replay_webhook(webhook, &act).await.unwrap(), "it lives");
     claim(&site).await;
     settle(&site, webhook, WebhookResult::Dead { error: "410".to_owned() }).await;
-    assert!(site.replay_webhook(webhook).await.unwrap());
-    assert!(!site.replay_webhook(webhook).await.unwrap(), "once");
-    assert!(!site.replay_webhook(WebhookId::new()).await.unwrap());
+    assert!(site.replay_webhook(webhook, &act).await.unwrap());
+    assert!(!site.replay_webhook(webhook, &act).await.unwrap(), "once");
+    assert!(!site.replay_webhook(WebhookId::new(), &act).await.unwrap());
     let due = claim(&site).await;
     assert_eq!((due[0].id, due[0].attempts), (webhook, 0));
 }

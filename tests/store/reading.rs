@@ -52,10 +52,18 @@ pub async fn filters(site: Site) {
         (application.status, application.stage, application.completed_at) = (Status::Cancelled, None, Some(now));
     })
     .await;
+    let completed = site.admit_many(1).await[0];
+    site.change(&[completed], |write| {
+        let application = &mut write.after.application;
+        (application.status, application.stage, application.completed_at) = (Status::Rejected, None, Some(now));
+        application.notices[1].state = NoticeState::Failed;
+    })
+    .await;
+    let ids: Vec<ApplicationId> = ids.into_iter().chain([completed]).collect();
     let any = ApplicationFilter::default;
     let text = |text: &str| Some(text.to_owned());
     let cases: Vec<(ApplicationFilter, Vec<usize>)> = vec![
-        (any(), vec![3, 2, 1, 0]),
+        (any(), vec![4, 3, 2, 1, 0]),
         (ApplicationFilter { owner: text("another"), ..any() }, vec![1]),
         (ApplicationFilter { owner: text("nobody"), ..any() }, vec![]),
         (ApplicationFilter { status: Some(Status::InProgress), ..any() }, vec![1]),
@@ -67,8 +75,19 @@ pub async fn filters(site: Site) {
         (ApplicationFilter { kind: Some(Kind::Reissue), ..any() }, vec![1]),
         (ApplicationFilter { upstream_ref: text("X-1"), owner: text("upstream"), ..any() }, vec![2]),
         (ApplicationFilter { holder: Some(batch[0].application.holder.clone()), ..any() }, vec![0]),
-        (ApplicationFilter { needs_operator: true, ..any() }, vec![3, 2]),
-        (ApplicationFilter { needs_operator: true, stage: Some(Stage::Notification), ..any() }, vec![3]),
+        (ApplicationFilter { needs_operator: true, ..any() }, vec![4, 3, 2]),
+        (ApplicationFilter { needs_operator: true, stage: Some(Stage::Notification), ..any() }, vec![4, 3]),
+        (ApplicationFilter { stage: Some(Stage::Notification), ..any() }, vec![3]),
+        (ApplicationFilter { needs_operator: true, stage: Some(Stage::FaceVerification), ..any() }, vec![2]),
+        (
+            ApplicationFilter {
+                needs_operator: true,
+                status: Some(Status::Stalled),
+                stage: Some(Stage::Notification),
+                ..any()
+            },
+            vec![],
+        ),
         (ApplicationFilter { error_code: text("face_manual"), needs_operator: true, ..any() }, vec![2]),
     ];
     for (filter, expected) in cases {

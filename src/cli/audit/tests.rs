@@ -3,8 +3,9 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::*;
 use crate::{
-    domain::{cause::Cause, event::ActorKind, ids::PhotoId},
+    domain::{audit::acts_chain, cause::Cause, event::ActorKind, ids::PhotoId},
     engine::{fixture::Site, sweep::checkpoints},
+    store::types::OperatorAction,
 };
 
 /// A site with `count` applications of four events each.
@@ -70,6 +71,32 @@ async fn an_untouched_log_is_intact_with_and_without_checkpoints() {
     }
     let unknown = verified(&site, Some(ApplicationId::new()), None).await;
     assert!(!unknown.intact && texts(&unknown)[0].contains("is missing"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn acts_that_belong_to_no_application_are_proven_too() {
+    let (site, _) = log(1).await;
+    let act = OperatorAction {
+        at: site.engine.shared.clock.now(),
+        actor: Actor::new(ActorKind::Operator, "qian"),
+        kind: "queue_paused".to_owned(),
+        data: json!({ "queue": "generation" }),
+    };
+    for _ in 0..3 {
+        site.store().record_action(&act).await.unwrap();
+    }
+    let report = verified(&site, None, None).await;
+    assert_eq!((report.intact, report.applications, report.events, report.acts), (true, 1, 4, 3), "{report:?}");
+    checkpoint(&site).await;
+    let chain = acts_chain(&act.actor);
+    tamper(&site, &[&format!("DELETE FROM events WHERE application_id = '{chain}' AND seq = 3")]).await;
+    let report = verified(&site, None, None).await;
+    assert_eq!(
+        texts(&report),
+        [format!("event 3 of chain `{chain}` of operators' acts was cut off, with all that followed")]
+    );
+    tamper(&site, &[&format!("UPDATE events SET actor_id = 'li' WHERE application_id = '{chain}' AND seq = 1")]).await;
+    assert!(texts(&verified(&site, Some(chain), None).await)[0].contains("event 1"), "the first bad one");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Finds the first bad event of a chain and says what was done to it.
 
-use super::{ChainEvent, FIRST_SEQ, GENESIS, hash};
+use super::{ChainEvent, FIRST_SEQ, GENESIS, hash, is_acts_chain};
 use crate::domain::ids::ApplicationId;
 
 /// An event of the log with its links, as read from the store.
@@ -58,7 +58,7 @@ pub enum Tampering {
 
 /// The first bad event of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("event {seq} of application `{application_id}` {reason}")]
+#[error("event {seq} of {} {reason}", named(*application_id))]
 pub struct Break {
     /// Whose chain.
     pub application_id: ApplicationId,
@@ -66,6 +66,11 @@ pub struct Break {
     pub seq: i64,
     /// What happened to it.
     pub reason: Tampering,
+}
+
+/// What a chain is called in a sentence.
+fn named(id: ApplicationId) -> String {
+    if is_acts_chain(id) { format!("chain `{id}` of operators' acts") } else { format!("application `{id}`") }
 }
 
 /// Verifies the events of one application, as read in the order of `seq`.

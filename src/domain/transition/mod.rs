@@ -68,7 +68,7 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::Ran { slot, fence, decision } => draft.ran(slot, fence, decision)?,
         Cause::Quarantined { slot, fence } => draft.quarantined(slot, fence)?,
         Cause::Cancel { actor, reason } => draft.cancel(actor, &reason)?,
-        Cause::Operator { actor, act } => draft.operator(actor, act)?,
+        Cause::Operator { actor, act, batch } => draft.operator(actor, act, batch)?,
         Cause::Review { review, act } => draft.review(review, act)?,
         Cause::ReviewClock => draft.review_clock()?,
         Cause::DeadlineReached => draft.deadline_reached()?,

@@ -7,6 +7,7 @@ use crate::domain::{
     cause::{OperatorAct, Refusal},
     decision::Rejection,
     event::{Actor, EventType},
+    ids::BatchId,
     job::{Job, Slot},
     stage::{Stage, outcome},
 };
@@ -21,7 +22,16 @@ pub const FACE_MANUAL: &str = "face_manual";
 pub const SENT_AGAIN: i64 = -1;
 
 impl Draft<'_> {
-    pub(super) fn operator(&mut self, actor: Actor, act: OperatorAct) -> Result<(), Refusal> {
+    pub(super) fn operator(&mut self, actor: Actor, act: OperatorAct, batch: Option<BatchId>) -> Result<(), Refusal> {
+        self.act(actor, act)?;
+        // The act's own event comes first. A batch finds it again by its name, whatever happened since.
+        if let Some((batch, event)) = batch.zip(self.plan.events.first_mut()) {
+            event.data["batch_id"] = json!(batch);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, actor: Actor, act: OperatorAct) -> Result<(), Refusal> {
         let stalled = self.app().status == Status::Stalled;
         match act {
             OperatorAct::Retry if self.app().has_failed_notice() => self.resend(actor),

@@ -16,6 +16,7 @@ pub mod retention;
 pub mod reviews;
 pub mod runs;
 pub mod sessions;
+pub mod verdicts;
 
 pub use reconciler::Reconciler;
 

@@ -15,6 +15,8 @@ wire_enum! {
         Calendar = "calendar",
         /// [`super::batches`].
         Batches = "batches",
+        /// [`super::verdicts`].
+        Verdicts = "verdicts",
         /// [`super::outbox`].
         Outbox = "outbox",
         /// [`super::licences`].
@@ -44,7 +46,8 @@ impl Reconciler {
             Self::Deadlines => "warns of due times, and escalates those that passed",
             Self::Reviews => "lets decisions take effect, and returns tasks whose lease lapsed",
             Self::Calendar => "follows calendar imports, and computes due times again",
-            Self::Batches => "works through bulk retries",
+            Self::Batches => "works through bulk acts",
+            Self::Verdicts => "finds out what became of bulk retries",
             Self::Outbox => "delivers webhooks",
             Self::Licences => "asks the registry about issued licences in turn",
             Self::Alerts => "mails operators what was escalated, and that the calendar ends",

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    domain::ids::ApplicationId,
+    domain::{audit::is_acts_chain, ids::ApplicationId},
     http::{
         auth::{Authorised, ReadAudit},
         body::Json,
@@ -28,8 +28,8 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundEvent)]
 struct FoundBody {
-    /// The application.
-    application_id: ApplicationId,
+    /// The application; null for an act that belongs to none, such as a paused queue. Such acts have hash chains of their own.
+    application_id: Option<ApplicationId>,
     /// The event.
     #[serde(flatten)]
     event: EventBody,
@@ -58,7 +58,7 @@ struct SearchParams {
     cursor: Option<String>,
 }
 
-/// Search the audit log, newest first.
+/// Search the audit log, newest first: what happened to applications, and what people did that belongs to none.
 #[utoipa::path(get, path = "/v1/audit", operation_id = "search_audit", tag = "audit", security(("key" = ["audit:read"])),
     params(SearchParams), responses((status = 200, description = "One page", body = ListBody<FoundBody>)))]
 async fn search(
@@ -70,7 +70,7 @@ async fn search(
     let filter = EventFilter { actor, kind, from: from.map(|from| from.0), to: to.map(|to| to.0) };
     let listed = state.engine.shared.store.search_events(&filter, &page(limit, cursor)).await?;
     let found = |event: crate::store::types::StoredEvent| {
-        let application_id = event.application_id;
+        let application_id = Some(event.application_id).filter(|id| !is_acts_chain(*id));
         FoundBody { application_id, event: EventBody::of(event) }
     };
     Ok(Json(ListBody::of(listed, found)))

@@ -12,7 +12,10 @@ use crate::{
             promise::Promise,
         },
         auth,
-        pages::page::{Page, html},
+        pages::{
+            chip::Chip,
+            page::{Page, html},
+        },
         person::Person,
         problem::Problem,
         state::AppState,
@@ -20,7 +23,7 @@ use crate::{
     store::types::{Page as Slice, ReviewFilter},
 };
 
-use super::view::{self, Chip};
+use super::view;
 
 /// Claims that are shown; the limit of open claims is below.
 const CLAIMS: usize = 50;

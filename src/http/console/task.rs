@@ -15,7 +15,10 @@ use crate::{
             detail::{DetailBody, detail},
         },
         auth,
-        pages::page::{Page, html},
+        pages::{
+            chip::Chip,
+            page::{Page, html},
+        },
         params::Named,
         person::Person,
         problem::Problem,
@@ -25,7 +28,7 @@ use crate::{
 
 use super::{
     reasons::{self, Group},
-    view::{self, CheckChip, Chip},
+    view::{self, CheckChip},
 };
 
 /// Width of the photo in millimetres; the guides are drawn in the same unit (GA 482).
@@ -109,7 +112,7 @@ async fn height(state: &AppState, photo: PhotoId) -> Result<String, Problem> {
 }
 
 #[derive(Template)]
-#[template(path = "review/deadline.html")]
+#[template(path = "chip.html")]
 struct DeadlinePart {
     deadline: Chip,
 }

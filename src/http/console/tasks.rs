@@ -9,7 +9,10 @@ use crate::{
     http::{
         api::reviews::{body::ReviewBody, promise::Promise},
         auth,
-        pages::page::{Page, html},
+        pages::{
+            chip::Chip,
+            page::{Page, html},
+        },
         params::Params,
         person::Person,
         problem::Problem,
@@ -18,7 +21,7 @@ use crate::{
     store::types::{Page as Slice, ReviewFilter},
 };
 
-use super::view::{self, Chip};
+use super::view;
 
 /// Tasks on one page.
 const SHOWN: usize = 50;

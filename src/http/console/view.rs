@@ -1,47 +1,28 @@
-//! Chips: what is said by a colour, a sign and a word.
+//! What chips of the console say.
 
 use crate::{
     domain::{
         photo_check::{Check, CheckResult, Measure},
         review::ReviewState,
-        time_left::Urgency,
     },
-    http::{api::reviews::body::ReviewBody, pages::page::Page},
+    http::{
+        api::reviews::body::ReviewBody,
+        pages::{
+            chip::{self, Chip},
+            page::Page,
+        },
+    },
 };
 
 use super::reasons;
-
-/// A chip.
-pub(super) struct Chip {
-    /// `good`, `warn`, `bad` or `off`.
-    pub(super) kind: &'static str,
-    /// What stands for the colour.
-    pub(super) sign: &'static str,
-    /// What it says.
-    pub(super) text: String,
-}
 
 /// Due time and working time left.
 pub(super) fn deadline(page: &Page, review: &ReviewBody) -> Chip {
     // What is decided hurries nobody.
     if matches!(review.state, ReviewState::Decided | ReviewState::Withdrawn) {
-        let due = review.due_at.map_or_else(|| "–".to_owned(), |at| page.time(&at));
-        return Chip { kind: "off", sign: "◷", text: due };
+        return chip::settled(page, review.due_at);
     }
-    let (kind, sign) = match review.urgency {
-        Urgency::Calm => ("good", "◷"),
-        Urgency::Soon => ("warn", "▲"),
-        Urgency::Overdue => ("bad", "!"),
-        Urgency::Unknown => ("off", "?"),
-    };
-    let due = review.due_at.map(|at| page.time(&at)).unwrap_or_default();
-    let left = review.working_seconds_left.map(|seconds| page.length(&seconds)).unwrap_or_default();
-    let text = match review.urgency {
-        Urgency::Unknown => page.t("deadline.unknown").to_owned(),
-        Urgency::Overdue => page.fill("deadline.overdue", &[&due, &left]),
-        Urgency::Calm | Urgency::Soon => page.fill("deadline.left", &[&due, &left]),
-    };
-    Chip { kind, sign, text }
+    chip::deadline(page, review.due_at, review.working_seconds_left, review.urgency)
 }
 
 /// An automatic check.

@@ -22,14 +22,21 @@ use crate::{
     },
     engine::view::{ApplicationBody, waiting_for},
     http::{
-        api::ops::{
-            find::{FoundBody, look},
-            stalled::StalledBody,
-            verify::{VerifiedBody, chain},
-            webhooks::WebhookBody,
+        api::{
+            ops::{
+                deadline::{ExplainedBody, explained},
+                find::{FoundBody, look},
+                stalled::StalledBody,
+                verify::{VerifiedBody, chain},
+                webhooks::WebhookBody,
+            },
+            reviews::{detail::PromiseBody, promise::Promise},
         },
         auth::ReadOperations,
-        pages::page::{Page, html, html_with},
+        pages::{
+            chip::{self, Chip},
+            page::{Page, html, html_with},
+        },
         params::Named,
         person::Person,
         problem::Problem,
@@ -50,7 +57,7 @@ struct Found {
     /// Whether something was looked for.
     asked: bool,
     problem: String,
-    found: Vec<(FoundBody, String)>,
+    found: Vec<(FoundBody, String, Chip)>,
 }
 
 pub(super) async fn search(page: Page, _person: Person<ReadOperations>) -> Response {
@@ -74,7 +81,11 @@ pub(super) async fn find(
             if let [only] = found.as_slice() {
                 return Ok(Redirect::to(&format!("/ops/applications/{}", only.application_id)).into_response());
             }
-            let found = found.into_iter().map(|body| (body.clone(), moment(body.submitted_at))).collect();
+            let row = |body: FoundBody| {
+                let (at, chip) = (moment(body.submitted_at), chip::due(&page, &body.due));
+                (body, at, chip)
+            };
+            let found = found.into_iter().map(row).collect();
             Ok(html(&Found { page, asked: true, problem: String::new(), found }))
         }
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
@@ -96,7 +107,8 @@ pub(super) struct Application {
     owner: String,
     authority: String,
     submitted: String,
-    due: String,
+    deadline: Chip,
+    promise: Option<PromiseBody>,
     decided: String,
     completed: String,
     waiting_until: String,
@@ -202,6 +214,7 @@ pub(super) async fn everything(
     // An erased record does not open, and the page does without.
     let applicant = shared.open_applicant(id, &view.applicant).ok();
     let body = ApplicationBody::of(application, applicant.as_ref(), waiting);
+    let ExplainedBody { due, why: promise } = explained(state, application);
     let events = store.events(id).await?;
     let webhooks = store.webhooks_of(id, WEBHOOKS).await?.into_iter().map(WebhookBody::of);
     let timeline: Vec<Moment> = events.iter().map(timed).collect();
@@ -217,11 +230,12 @@ pub(super) async fn everything(
         owner: application.owner.clone(),
         authority: application.authority().unwrap_or(show::NOTHING).to_owned(),
         submitted: moment(application.submitted_at),
-        due: moment_or(body.due_at),
+        deadline: chip::due(&page, &due),
+        promise,
         decided: moment_or(application.decided_at),
         completed: moment_or(application.completed_at),
         waiting_until,
-        stalled: needs_operator(application).then(|| StalledBody::of(application)),
+        stalled: needs_operator(application).then(|| StalledBody::of(application, &Promise::of(state))),
         passages: passages(&timeline, present).iter().map(|passage| Stretch::of(&page, passage)).collect(),
         failures: of(|kind| matches!(kind, "attempt_failed" | "stalled" | "notification_failed" | "stage_waiting")),
         reviews: of(|kind| kind.starts_with("review_")),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::show::{self, moment};
 use crate::{
+    domain::{audit::is_acts_chain, ids::ApplicationId},
     http::{
         auth::ReadAudit,
         pages::page::{Page, html},
@@ -53,8 +54,23 @@ struct Found {
     page: Page,
     query: String,
     filter: Filter,
-    items: Vec<(StoredEvent, String)>,
+    items: Vec<Row>,
     next: Option<String>,
+}
+
+/// An event as shown.
+struct Row {
+    at: String,
+    /// None for an act that belongs to no application.
+    application: Option<ApplicationId>,
+    event: StoredEvent,
+}
+
+impl Row {
+    fn of(event: StoredEvent) -> Self {
+        let application = Some(event.application_id).filter(|id| !is_acts_chain(*id));
+        Self { at: moment(event.at), application, event }
+    }
 }
 
 pub(super) async fn search(
@@ -72,10 +88,6 @@ pub(super) async fn search(
     };
     let after = text(&filter.cursor);
     let listed = state.engine.shared.store.search_events(&wanted, &Rows { limit: LISTED, after }).await?;
-    let row = |event: StoredEvent| {
-        let at = moment(event.at);
-        (event, at)
-    };
-    let items = listed.items.into_iter().map(row).collect();
+    let items = listed.items.into_iter().map(Row::of).collect();
     Ok(html(&Found { page, query: filter.query(), filter, items, next: listed.next }))
 }

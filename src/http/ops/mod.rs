@@ -2,6 +2,7 @@
 
 mod application;
 mod audit;
+mod bulk;
 mod calendar;
 mod charts;
 mod licences;
@@ -44,9 +45,9 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ops/applications/{id}", get(application::show))
         .route("/ops/applications/{id}/verify", post(application::verify))
         .route("/ops/stalled", get(stalled::list))
-        .route("/ops/stalled/retry", get(stalled::preview).post(stalled::retry_many))
+        .route("/ops/stalled/{act}", get(bulk::preview).post(bulk::act))
         .route("/ops/stalled/{id}/act", post(stalled::act))
-        .route("/ops/batches/{id}", get(stalled::batch))
+        .route("/ops/batches/{id}", get(bulk::batch))
         .route("/ops/charts", get(charts::show))
         .route("/ops/licences", get(licences::list))
         .route("/ops/licences/{id}/terminate", post(licences::terminate))

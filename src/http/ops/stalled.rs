@@ -1,13 +1,12 @@
-//! Applications that wait for an operator: by error, one by one, and many at once.
+//! Applications that wait for an operator: by error, and one by one.
 
 use askama::Template;
 use axum::{
     Form,
-    extract::{Query, State},
+    extract::{Query, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::{
@@ -15,70 +14,69 @@ use super::{
     show::{self, moment},
 };
 use crate::{
-    domain::{
-        cause::OperatorAct,
-        ids::{ApplicationId, BatchId},
-        stage::Stage,
-        wire::wire_enum,
-    },
+    domain::{cause::OperatorAct, ids::ApplicationId, stage::Stage, wire::wire_enum},
     http::{
         api::{
             ops::{
-                batches::{BatchBody, BulkFilter, BulkRetry, ItemBody, StartedBody, progress, start},
+                batches::BulkFilter,
                 stalled::{self as api, GroupBody, LONGEST_REASON, StalledBody, grouped},
             },
+            reviews::promise::Promise,
             written_field,
         },
         auth::{ReadOperations, WriteOperations},
-        pages::page::{Page, html, html_with},
+        pages::{
+            chip::{self, Chip},
+            page::{Page, html, html_with},
+        },
         params::Named,
         person::Person,
         problem::Problem,
         state::AppState,
     },
-    store::{
-        rows::needs_operator,
-        types::{ApplicationFilter, Page as Rows},
-    },
+    store::types::{ApplicationFilter, ApplicationView, Page as Rows},
 };
 
 /// Applications on a page.
 const LISTED: usize = 50;
-/// Above so many applications, their number has to be typed.
-const TYPED_ABOVE: u64 = 100;
-/// Items of a batch that a page shows and verifies.
-const ITEMS: usize = 100;
-/// Applications that are looked up side by side.
-const SIDE_BY_SIDE: usize = 4;
 
 /// Which applications: in the address, so that a list can be shared.
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct Filter {
     #[serde(default)]
-    stage: String,
+    pub(super) stage: String,
     #[serde(default)]
-    error_code: String,
+    pub(super) error_code: String,
     #[serde(default)]
-    cursor: String,
+    pub(super) cursor: String,
+    /// The application that was acted on last.
+    #[serde(default)]
+    pub(super) done: String,
 }
 
 impl Filter {
-    fn stage(&self) -> Option<Stage> {
-        self.stage.parse().ok()
+    /// What an act on all of them is about.
+    ///
+    /// # Errors
+    /// A stage that is none: it would mean all of them.
+    pub(super) fn bulk(&self) -> Result<BulkFilter, Problem> {
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let stage = text(&self.stage).map(|stage| stage.parse::<Stage>()).transpose();
+        let stage = stage.map_err(|_| Problem::field("/stage", "unknown_value", "must be the name of a stage"))?;
+        Ok(BulkFilter { stage, error_code: text(&self.error_code), kind: None, owner: None })
     }
 
-    fn error_code(&self) -> Option<String> {
-        Some(self.error_code.clone()).filter(|code| !code.is_empty())
+    /// The address of the list after an act on an application of it.
+    fn after(&self, id: ApplicationId) -> String {
+        let mut place = url::form_urlencoded::Serializer::new(self.query());
+        let place = place.append_pair("cursor", &self.cursor).append_pair("done", &id.to_string()).finish();
+        format!("/ops/stalled?{place}")
     }
 
-    fn query(&self) -> String {
+    /// As it stands in an address, without the place in the list.
+    pub(super) fn query(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("stage", &self.stage).append_pair("error_code", &self.error_code).finish()
-    }
-
-    fn bulk(&self, dry_run: bool) -> BulkRetry {
-        let filter = BulkFilter { stage: self.stage(), error_code: self.error_code(), kind: None, owner: None };
-        BulkRetry { filter, dry_run }
     }
 }
 
@@ -92,6 +90,8 @@ struct List {
     items: Vec<Row>,
     next: Option<String>,
     problem: String,
+    /// The application that was acted on last.
+    done: Option<ApplicationId>,
 }
 
 struct Group {
@@ -101,17 +101,19 @@ struct Group {
     query: String,
 }
 
-struct Row {
-    body: StalledBody,
-    at: String,
-    detail: String,
+pub(super) struct Row {
+    pub(super) body: StalledBody,
+    pub(super) at: String,
+    pub(super) detail: String,
+    pub(super) deadline: Chip,
     /// Whether the identity can be accepted as checked at the counter.
     acceptable: bool,
 }
 
 impl Row {
-    fn of(body: StalledBody) -> Self {
+    pub(super) fn of(page: &Page, body: StalledBody) -> Self {
         Self {
+            deadline: chip::due(page, &body.due),
             at: body.last_error.as_ref().map_or_else(|| show::NOTHING.to_owned(), |error| moment(error.at)),
             detail: body.last_error.as_ref().map_or_else(String::new, |error| error.detail.clone()),
             acceptable: body.error_code.as_deref() == Some("face_manual"),
@@ -131,20 +133,19 @@ pub(super) async fn list(
 
 async fn listed(state: &AppState, page: Page, filter: Filter, problem: String) -> Result<List, Problem> {
     let group = |body: GroupBody| {
-        let query = Filter { stage: body.stage.clone(), error_code: body.error_code.clone(), cursor: String::new() };
+        let query = Filter { stage: body.stage.clone(), error_code: body.error_code.clone(), ..Filter::default() };
         Group { first: moment(body.first_seen_at), last: moment(body.last_seen_at), query: query.query(), body }
     };
     let groups = grouped(state).await?.into_iter().map(group).collect();
-    let wanted = ApplicationFilter {
-        stage: filter.stage(),
-        error_code: filter.error_code(),
-        needs_operator: true,
-        ..ApplicationFilter::default()
-    };
+    let BulkFilter { stage, error_code, .. } = filter.bulk()?;
+    let wanted = ApplicationFilter { stage, error_code, needs_operator: true, ..ApplicationFilter::default() };
     let after = Some(filter.cursor.clone()).filter(|cursor| !cursor.is_empty());
     let found = state.engine.shared.store.applications(&wanted, &Rows { limit: LISTED, after }).await?;
-    let items = found.items.iter().map(|view| Row::of(StalledBody::of(&view.application))).collect();
-    Ok(List { page, groups, query: filter.query(), filter, items, next: found.next, problem })
+    let promise = Promise::of(state);
+    let row = |view: &ApplicationView| Row::of(&page, StalledBody::of(&view.application, &promise));
+    let items = found.items.iter().map(row).collect();
+    let done = filter.done.parse().ok().filter(|_| problem.is_empty());
+    Ok(List { page, groups, query: filter.query(), filter, items, next: found.next, problem, done })
 }
 
 wire_enum! {
@@ -172,6 +173,8 @@ pub(super) async fn act(
     page: Page,
     person: Person<WriteOperations>,
     Named(id): Named<ApplicationId>,
+    RawQuery(query): RawQuery,
+    Query(filter): Query<Filter>,
     Form(form): Form<ActForm>,
 ) -> Result<Response, Problem> {
     let reason = || written_field("/reason", &form.reason, LONGEST_REASON).map(|()| form.reason.clone());
@@ -185,137 +188,14 @@ pub(super) async fn act(
         Err(problem) => Err(problem),
     };
     match done {
+        // A list says which one it is; the application's own page says nothing.
+        Ok(()) if query.is_some() => Ok(Redirect::to(&filter.after(id)).into_response()),
         Ok(()) => Ok(Redirect::to(&format!("/ops/applications/{id}")).into_response()),
         Err(problem) if matches!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT) => {
             let status = problem.status();
             let problem = show::refusal(&page, &problem);
-            Ok(html_with(status, &listed(&state, page, Filter::default(), problem).await?))
+            Ok(html_with(status, &listed(&state, page, filter, problem).await?))
         }
         Err(problem) => Err(problem),
     }
-}
-
-#[derive(Template)]
-#[template(path = "ops/retry.html")]
-struct Preview {
-    page: Page,
-    filter: Filter,
-    started: StartedBody,
-    sample: Vec<Row>,
-    typed: bool,
-    problem: String,
-}
-
-pub(super) async fn preview(
-    State(state): State<AppState>,
-    page: Page,
-    person: Person<WriteOperations>,
-    Query(filter): Query<Filter>,
-) -> Result<Response, Problem> {
-    Ok(html(&previewed(&state, page, &person, filter, String::new()).await?))
-}
-
-async fn previewed(
-    state: &AppState,
-    page: Page,
-    person: &Person<WriteOperations>,
-    filter: Filter,
-    problem: String,
-) -> Result<Preview, Problem> {
-    let mut started = start(state, &caller(person), filter.bulk(true)).await?;
-    let sample = std::mem::take(&mut started.sample).into_iter().map(Row::of).collect();
-    Ok(Preview { typed: started.matched > TYPED_ABOVE, page, filter, started, sample, problem })
-}
-
-/// The filter again, and the number that was typed.
-#[derive(Deserialize)]
-pub(super) struct RetryForm {
-    #[serde(default)]
-    stage: String,
-    #[serde(default)]
-    error_code: String,
-    #[serde(default)]
-    typed: String,
-}
-
-pub(super) async fn retry_many(
-    State(state): State<AppState>,
-    page: Page,
-    person: Person<WriteOperations>,
-    Form(form): Form<RetryForm>,
-) -> Result<Response, Problem> {
-    let filter = Filter { stage: form.stage, error_code: form.error_code, cursor: String::new() };
-    let matched = start(&state, &caller(&person), filter.bulk(true)).await?.matched;
-    if matched == 0 || (matched > TYPED_ABOVE && form.typed.trim() != matched.to_string()) {
-        let none = matched == 0;
-        let problem = if none { page.t("ops.retry.none") } else { page.t("ops.retry.typed_wrong") };
-        let problem = problem.to_owned();
-        let again = previewed(&state, page, &person, filter, problem).await?;
-        return Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &again));
-    }
-    let started = start(&state, &caller(&person), filter.bulk(false)).await?;
-    let id = started.batch_id.ok_or_else(Problem::not_found)?;
-    Ok(Redirect::to(&format!("/ops/batches/{id}")).into_response())
-}
-
-wire_enum! {
-    /// What became of a retried application.
-    pub enum Verdict as "verdict" {
-        /// Not retried yet.
-        Queued = "queued",
-        /// The retry was refused.
-        Refused = "refused",
-        /// It goes on, and the error is gone.
-        Succeeded = "succeeded",
-        /// It stalled again.
-        Failed = "failed",
-        /// It is being tried.
-        Waiting = "waiting",
-    }
-}
-
-#[derive(Template)]
-#[template(path = "ops/batch.html")]
-struct Batch {
-    page: Page,
-    body: BatchBody,
-    at: String,
-    share: u64,
-    items: Vec<(ItemBody, Verdict)>,
-    tally: Vec<(Verdict, usize)>,
-    more: bool,
-}
-
-pub(super) async fn batch(
-    State(state): State<AppState>,
-    page: Page,
-    _person: Person<ReadOperations>,
-    Named(id): Named<BatchId>,
-) -> Result<Response, Problem> {
-    let mut body = progress(&state, id).await?;
-    let more = body.items.len() > ITEMS;
-    let mut items = std::mem::take(&mut body.items);
-    items.truncate(ITEMS);
-    let judged = items.into_iter().map(|item| judge(&state, item));
-    let items: Vec<(ItemBody, Verdict)> = stream::iter(judged).buffered(SIDE_BY_SIDE).try_collect().await?;
-    let count = |verdict: &Verdict| (*verdict, items.iter().filter(|(_, other)| other == verdict).count());
-    let tally = Verdict::ALL.iter().map(count).filter(|(_, count)| *count > 0).collect();
-    let share = body.done * 100 / body.matched.max(1);
-    Ok(html(&Batch { at: moment(body.created_at), page, share, items, tally, more, body }))
-}
-
-/// What became of an item, by the application as it is now.
-async fn judge(state: &AppState, item: ItemBody) -> Result<(ItemBody, Verdict), Problem> {
-    let verdict = match item.result.as_deref() {
-        None => Verdict::Queued,
-        Some("retried") => match state.engine.shared.store.application(item.application_id).await? {
-            Some(view) if needs_operator(&view.application) => Verdict::Failed,
-            Some(view) if view.application.last_error.is_none() || view.application.completed_at.is_some() => {
-                Verdict::Succeeded
-            }
-            _ => Verdict::Waiting,
-        },
-        Some(_) => Verdict::Refused,
-    };
-    Ok((item, verdict))
 }

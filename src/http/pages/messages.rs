@@ -77,6 +77,21 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
+    use crate::{
+        domain::{
+            application::{Channel, Kind, NoticeState, PhotoSource, Status, WaitReason},
+            batch::{BatchAct, ItemVerdict},
+            event::EventType,
+            photo_check::CheckResult,
+            presentation::{Purpose, Refused},
+            provider_error::Provider,
+            review::{ReviewState, Verdict},
+            stage::Stage,
+            timeline::Spent,
+            user::Role,
+        },
+        providers::breaker::BreakerState,
+    };
 
     /// Keys that are put together: `("role.", role)`.
     fn families(messages: &Messages, prefix: &str) -> Vec<String> {
@@ -163,6 +178,44 @@ mod tests {
         assert!(unknown.is_empty(), "used, and in no file: {unknown:?}");
         let unused: Vec<_> = CHINESE.keys().filter(|key| !used.contains(*key)).collect();
         assert!(unused.is_empty(), "in the files, and used by no page: {unused:?}");
+    }
+
+    /// A text for every name that a page may put together.
+    #[test]
+    fn every_name_of_a_family_has_a_text() {
+        fn names<T: std::fmt::Display>(all: &[T]) -> Vec<String> {
+            all.iter().map(ToString::to_string).collect()
+        }
+        let stages: Vec<String> = names(Stage::ALL).into_iter().chain(["done".to_owned()]).collect();
+        let families = [
+            ("ops.event.of.", names(EventType::ALL)),
+            ("ops.stage.", stages),
+            ("ops.status.", names(Status::ALL)),
+            ("ops.kind.", names(Kind::ALL)),
+            ("ops.channel.", names(Channel::ALL)),
+            ("ops.notice.", names(NoticeState::ALL)),
+            ("ops.waiting.", names(WaitReason::ALL)),
+            ("ops.spent.", names(Spent::ALL)),
+            ("ops.verdict.", names(ItemVerdict::ALL)),
+            ("ops.bulk.title.", names(BatchAct::ALL)),
+            ("ops.bulk.go.", names(BatchAct::ALL)),
+            ("ops.batch.title.", names(BatchAct::ALL)),
+            ("ops.provider.", names(Provider::ALL)),
+            ("ops.breaker.", names(BreakerState::ALL)),
+            ("role.", names(Role::ALL)),
+            ("kind.", names(Kind::ALL)),
+            ("state.", names(ReviewState::ALL)),
+            ("verdict.", names(Verdict::ALL)),
+            ("source.", names(PhotoSource::ALL)),
+            ("check.", names(CheckResult::ALL)),
+            ("verify.purposes.", names(Purpose::ALL)),
+            ("verify.reason.", names(Refused::ALL)),
+        ];
+        for (family, names) in families {
+            let without: Vec<_> =
+                names.iter().filter(|name| !CHINESE.contains_key(&format!("{family}{name}"))).collect();
+            assert!(without.is_empty(), "`{family}` has no text for {without:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `web/README.md` says how to add a page.
 
 pub mod assets;
+pub mod chip;
 pub(super) mod errors;
 pub mod messages;
 pub mod page;

@@ -8,7 +8,7 @@ use crate::domain::{
     stage::Stage,
 };
 
-async fn stalled(site: &Site, number: &str, stage: Stage, code: &str) -> String {
+pub(super) async fn stalled(site: &Site, number: &str, stage: Stage, code: &str) -> String {
     let id = site.submit(&sample(number), number).await.expect(201).text("id");
     site.run(&id, stage, Decision::Stall(Failure::new(code, "the registry answered 503"))).await;
     id
@@ -40,6 +40,38 @@ async fn a_paused_queue_says_so_everywhere() {
     site.post(&format!("{path}/resume"), &json!({})).await.expect(200);
     let application = site.get(&format!("/v1/applications/{id}")).await.json();
     assert_eq!(application["waiting_for"], Value::Null);
+
+    // Each act once; resuming what is not paused is none.
+    let found = site.get("/v1/audit?actor=upstream-key").await.expect(200).json();
+    let acts: Vec<&Value> =
+        found["items"].as_array().unwrap().iter().filter(|act| act["application_id"].is_null()).collect();
+    let kinds: Vec<&Value> = acts.iter().map(|act| &act["type"]).collect();
+    assert_eq!(kinds, ["queue_resumed", "queue_paused"], "{found:#}");
+    assert_eq!((&acts[1]["data"]["reason"], &acts[0]["prev_hash"]), (&json!("maintenance"), &acts[1]["hash"]));
+    let paused = site.get("/v1/audit?type=queue_paused").await.expect(200).json();
+    assert_eq!(paused["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_notification_is_counted_where_it_is_listed() {
+    let site = Site::start().await;
+    let id = stalled(&site, "SB001", Stage::Eligibility, "http_503").await;
+    site.post(&format!("/v1/ops/stalled/{id}/reject"), &json!({ "reason": "a duplicate" })).await.expect(200);
+    for _ in 0..2 {
+        site.run(&id, Stage::Notification, Decision::Undeliverable(Failure::new("number_unknown", "no such number")))
+            .await;
+    }
+    let listed = site.get("/v1/ops/stalled?stage=notification").await.expect(200).json();
+    assert_eq!(
+        (&listed["items"][0]["status"], &listed["items"][0]["stage"]),
+        (&json!("rejected"), &json!("notification"))
+    );
+    assert_eq!(site.get("/v1/ops/stalled?stage=eligibility").await.json()["items"], json!([]));
+    let groups = site.get("/v1/ops/stalled/groups").await.expect(200).json();
+    assert_eq!((&groups["items"][0]["stage"], &groups["items"][0]["count"]), (&json!("notification"), &json!(1)));
+    let queues = site.get("/v1/ops/queues").await.expect(200).json();
+    assert_eq!(queue(&queues, "notification")["stalled"], json!(1));
+    assert_eq!(site.get("/v1/ops/overview").await.json()["stalled_by_stage"]["notification"], json!(1));
 }
 
 #[tokio::test]
@@ -95,29 +127,6 @@ async fn operators_decide_on_what_stalled() {
     );
     let found = site.get("/v1/audit?actor=upstream-key&type=rejected").await.expect(200).json();
     assert_eq!(found["items"][0]["application_id"], id.as_str());
-}
-
-#[tokio::test]
-async fn bulk_retries_can_be_tried_out() {
-    let site = Site::start().await;
-    for number in ["SB001", "SB002"] {
-        stalled(&site, number, Stage::Eligibility, "http_503").await;
-    }
-    let call = async |body: Value| site.post("/v1/ops/stalled/retry", &body).await;
-    call(json!({})).await.problem(422, "validation_failed");
-    let tried = call(json!({ "filter": { "stage": "eligibility" }, "dry_run": true })).await.expect(202).json();
-    assert_eq!(
-        (&tried["matched"], &tried["batch_id"], tried["sample"].as_array().unwrap().len()),
-        (&json!(2), &Value::Null, 2)
-    );
-    let started = call(json!({ "filter": {} })).await.expect(202).json();
-    let batch =
-        site.get(&format!("/v1/ops/batches/{}", started["batch_id"].as_str().unwrap())).await.expect(200).json();
-    assert_eq!(
-        (&batch["matched"], &batch["done"], batch["items"].as_array().unwrap().len()),
-        (&json!(2), &json!(0), 2)
-    );
-    assert_eq!(batch["actor"], json!({ "kind": "operator", "id": "upstream-key" }));
 }
 
 #[tokio::test]

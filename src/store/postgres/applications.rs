@@ -10,6 +10,7 @@ use crate::{
     domain::{
         application::Kind,
         ids::{ApplicationId, LicenceId, PhotoId},
+        stage::Stage,
     },
     store::{
         Applications, Result,
@@ -132,8 +133,15 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
             select.push(UNFINISHED);
         }
     }
-    if let Some(stage) = filter.stage {
-        select.push(UNFINISHED).push(" AND stage = ").push_bind(stage.as_str());
+    match filter.stage {
+        // Given up: the application itself may have come to its end.
+        Some(Stage::Notification) if filter.needs_operator => {
+            select.push(" AND stage IN ('notification', 'done')");
+        }
+        Some(stage) => {
+            select.push(UNFINISHED).push(" AND stage = ").push_bind(stage.as_str());
+        }
+        None => {}
     }
     if filter.done {
         select.push(" AND stage = ").push_bind(DONE);

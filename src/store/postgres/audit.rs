@@ -10,7 +10,7 @@ use crate::{
     domain::ids::ApplicationId,
     store::{
         Audit, Lifecycle as _, Result,
-        rows::{after, cursor, cursor_key, listed},
+        rows::{after, cursor, cursor_key, index_words, listed},
         types::{EventFilter, Head, Listed, Page, StoredCheckpoint, StoredEvent},
     },
 };
@@ -174,6 +174,9 @@ fn search(
     }
     if let Some(kind) = &filter.kind {
         select.push(" AND kind = ").push_bind(kind.clone());
+    }
+    for words in index_words(filter) {
+        select.push(words);
     }
     select.push(" ORDER BY at DESC, application_id DESC, seq DESC LIMIT ").push_bind(row::at_most(room));
     select

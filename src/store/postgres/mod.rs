@@ -7,6 +7,7 @@ mod appended;
 mod applications;
 mod arrays;
 mod audit;
+mod batches;
 mod ceiling;
 mod commit;
 mod forecasts;

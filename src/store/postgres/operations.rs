@@ -1,25 +1,25 @@
-//! Keys, queues, alerts, bulk actions.
+//! Keys, queues, alerts, operators' acts.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, Row as _, postgres::PgRow, query};
-use uuid::Uuid;
+use sqlx::{
+    Connection as _, PgConnection, Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query,
+    query::Query,
+};
 
 use super::{PostgresStore, jobs::with_levels, row};
 use crate::{
-    domain::{
-        event::Actor,
-        ids::{ApplicationId, BatchId},
-        stage::Stage,
-    },
+    domain::{application::ChainHead, audit::acts_chain, stage::Stage},
     store::{
         Operations, Result,
-        rows::COUNT_CAP,
+        rows::{COUNT_CAP, act_event},
         types::{
-            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
-            QueueLimit, StatusCount,
+            Alert, ApiKeyRecord, Backlog, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth, QueueLimit,
+            StatusCount,
         },
     },
 };
@@ -94,7 +94,7 @@ impl Operations for PostgresStore {
             .collect()
     }
 
-    async fn pause(&self, pause: &Pause) -> Result<()> {
+    async fn pause(&self, pause: &Pause, action: &OperatorAction) -> Result<()> {
         let upsert = query(
             "INSERT INTO pauses (stage, reason, actor, since, until) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (stage) DO UPDATE SET
@@ -105,14 +105,25 @@ impl Operations for PostgresStore {
         .bind(&pause.actor)
         .bind(pause.since)
         .bind(pause.until);
-        self.execute(upsert).await?;
-        Ok(())
+        self.change_and_record(upsert, action).await
     }
 
-    async fn resume(&self, stage: Stage) -> Result<bool> {
+    async fn resume(&self, stage: Stage, action: &OperatorAction) -> Result<bool> {
         // An ended pause goes as well, but the queue was not paused any more.
         let delete = query("DELETE FROM pauses WHERE stage = $1 RETURNING until IS NULL OR until > now()");
-        self.row(delete.bind(stage.as_str())).await?.map_or(Ok(false), |row| Ok(row.try_get(0)?))
+        self.limited(async {
+            let mut lent = self.lend().await?;
+            let mut transaction = lent.begin().await?;
+            let row = delete.bind(stage.as_str()).fetch_optional(&mut *transaction).await?;
+            let paused = row.map_or(Ok(false), |row| row.try_get(0))?;
+            if paused {
+                record(&mut transaction, action).await?;
+            }
+            transaction.commit().await?;
+            lent.give_back();
+            Ok(paused)
+        })
+        .await
     }
 
     async fn queue_limits(&self) -> Result<Vec<QueueLimit>> {
@@ -132,26 +143,25 @@ impl Operations for PostgresStore {
             .collect()
     }
 
-    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()> {
+    async fn limit_queue(&self, limit: &QueueLimit, action: &OperatorAction) -> Result<()> {
         let stage = limit.stage.as_str();
-        if limit.concurrency.is_none() && limit.rate.is_none() {
-            self.execute(query("DELETE FROM queue_limits WHERE stage = $1").bind(stage)).await?;
-            return Ok(());
-        }
-        let upsert = query(
-            "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (stage) DO UPDATE SET
-                concurrency = excluded.concurrency, rate = excluded.rate, reason = excluded.reason,
-                actor = excluded.actor, since = excluded.since",
-        )
-        .bind(stage)
-        .bind(limit.concurrency.map(row::at_most))
-        .bind(limit.rate)
-        .bind(&limit.reason)
-        .bind(&limit.actor)
-        .bind(limit.since);
-        self.execute(upsert).await?;
-        Ok(())
+        let change = if limit.concurrency.is_none() && limit.rate.is_none() {
+            query("DELETE FROM queue_limits WHERE stage = $1").bind(stage)
+        } else {
+            query(
+                "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (stage) DO UPDATE SET
+                    concurrency = excluded.concurrency, rate = excluded.rate, reason = excluded.reason,
+                    actor = excluded.actor, since = excluded.since",
+            )
+            .bind(stage)
+            .bind(limit.concurrency.map(row::at_most))
+            .bind(limit.rate)
+            .bind(&limit.reason)
+            .bind(&limit.actor)
+            .bind(limit.since)
+        };
+        self.change_and_record(change, action).await
     }
 
     async fn depths(&self) -> Result<Vec<QueueDepth>> {
@@ -248,83 +258,15 @@ impl Operations for PostgresStore {
     }
 
     async fn record_action(&self, action: &OperatorAction) -> Result<()> {
-        let insert =
-            query("INSERT INTO operator_actions (at, actor_kind, actor_id, kind, data) VALUES ($1, $2, $3, $4, $5)")
-                .bind(action.at)
-                .bind(action.actor.kind.as_str())
-                .bind(&action.actor.id)
-                .bind(&action.kind)
-                .bind(row::text(&action.data)?);
-        self.execute(insert).await?;
-        Ok(())
-    }
-
-    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()> {
-        let mut ids: Vec<Uuid> = applications.iter().map(|id| id.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
         self.limited(async {
             let mut lent = self.lend().await?;
             let mut transaction = lent.begin().await?;
-            query("INSERT INTO batches (id, actor_kind, actor_id, created_at, matched) VALUES ($1, $2, $3, now(), $4)")
-                .bind(id.0)
-                .bind(actor.kind.as_str())
-                .bind(&actor.id)
-                .bind(row::at_most(ids.len()))
-                .execute(&mut *transaction)
-                .await?;
-            query("INSERT INTO batch_items (batch_id, application_id) SELECT $1, unnest($2::uuid[])")
-                .bind(id.0)
-                .bind(ids)
-                .execute(&mut *transaction)
-                .await?;
+            record(&mut transaction, action).await?;
             transaction.commit().await?;
             lent.give_back();
             Ok(())
         })
         .await
-    }
-
-    async fn batch(&self, id: BatchId) -> Result<Option<Batch>> {
-        let head = self.row(query("SELECT * FROM batches WHERE id = $1").bind(id.0)).await?;
-        let Some(head) = head else { return Ok(None) };
-        let items = query("SELECT application_id, result FROM batch_items WHERE batch_id = $1 ORDER BY application_id");
-        let items = self.rows(items.bind(id.0)).await?;
-        Ok(Some(Batch {
-            id,
-            actor: row::actor(&head)?,
-            created_at: head.try_get("created_at")?,
-            matched: row::count(&head, "matched")?,
-            items: items
-                .iter()
-                .map(|row| Ok(BatchItem { application_id: row::application_id(row)?, result: row.try_get("result")? }))
-                .collect::<Result<_>>()?,
-        }))
-    }
-
-    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>> {
-        let select = query(
-            "SELECT i.batch_id, i.application_id, b.actor_kind, b.actor_id
-             FROM batch_items i JOIN batches b ON b.id = i.batch_id
-             WHERE i.result IS NULL ORDER BY i.batch_id, i.application_id LIMIT $1",
-        );
-        let rows = self.rows(select.bind(row::at_most(limit))).await?;
-        rows.iter()
-            .map(|row| Ok((BatchId(row.try_get("batch_id")?), row::application_id(row)?, row::actor(row)?)))
-            .collect()
-    }
-
-    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()> {
-        let update = query(
-            "UPDATE batch_items i SET result = w.result
-             FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w(batch_id, application_id, result)
-             WHERE i.batch_id = w.batch_id AND i.application_id = w.application_id AND i.result IS NULL",
-        )
-        .bind(items.iter().map(|(batch, _, _)| batch.0).collect::<Vec<_>>())
-        .bind(items.iter().map(|(_, application, _)| application.0).collect::<Vec<_>>())
-        .bind(items.iter().map(|(_, _, result)| result.as_str()).collect::<Vec<_>>());
-        self.execute(update).await?;
-        Ok(())
     }
 
     async fn write_figures(&self) -> Result<Option<(u64, u64)>> {
@@ -339,6 +281,54 @@ impl Operations for PostgresStore {
     async fn measure_ceiling(&self, ceiling: &Ceiling) -> Result<Duration> {
         self.ceiling(ceiling).await
     }
+}
+
+impl PostgresStore {
+    /// Changes something and records the act, together.
+    async fn change_and_record(&self, change: Query<'_, Postgres, PgArguments>, action: &OperatorAction) -> Result<()> {
+        self.limited(async {
+            let mut lent = self.lend().await?;
+            let mut transaction = lent.begin().await?;
+            change.execute(&mut *transaction).await?;
+            record(&mut transaction, action).await?;
+            transaction.commit().await?;
+            lent.give_back();
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Records an operator's act in the transaction of its effect. Acts of one chain follow each other.
+pub(super) async fn record(transaction: &mut PgConnection, action: &OperatorAction) -> Result<()> {
+    let chain = acts_chain(&action.actor).0;
+    query("SELECT pg_advisory_xact_lock(hashtext('acts'), hashtext($1))")
+        .bind(chain.to_string())
+        .execute(&mut *transaction)
+        .await?;
+    let head = query("SELECT seq, hash FROM events WHERE application_id = $1 ORDER BY seq DESC LIMIT 1")
+        .bind(chain)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let head =
+        head.map(|row| Result::Ok(ChainHead { seq: row.try_get("seq")?, hash: row.try_get("hash")? })).transpose()?;
+    let event = act_event(action, head);
+    query(
+        "INSERT INTO events (application_id, seq, at, kind, actor_kind, actor_id, stage, data, hash, prev_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8, $9)",
+    )
+    .bind(chain)
+    .bind(event.seq)
+    .bind(event.at)
+    .bind(event.kind)
+    .bind(event.actor.kind.as_str())
+    .bind(event.actor.id)
+    .bind(event.data)
+    .bind(event.hash)
+    .bind(event.prev_hash)
+    .execute(transaction)
+    .await?;
+    Ok(())
 }
 
 fn cap() -> i64 {

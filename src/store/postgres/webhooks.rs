@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{QueryBuilder, Row as _, postgres::PgRow, query};
+use sqlx::{Connection as _, QueryBuilder, Row as _, postgres::PgRow, query};
 use uuid::Uuid;
 
-use super::{PostgresStore, row};
+use super::{PostgresStore, operations, row};
 use crate::{
     domain::ids::WebhookId,
     store::{
         Result, Webhooks,
         rows::{after, cursor, cursor_key, listed},
-        types::{DueWebhook, Listed, Page, WebhookRecord, WebhookResult},
+        types::{DueWebhook, Listed, OperatorAction, Page, WebhookRecord, WebhookResult},
     },
 };
 
@@ -127,11 +127,22 @@ impl Webhooks for PostgresStore {
         Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
     }
 
-    async fn replay_webhook(&self, id: WebhookId) -> Result<bool> {
+    async fn replay_webhook(&self, id: WebhookId, action: &OperatorAction) -> Result<bool> {
         let replay = query(
             "UPDATE webhooks SET dead = false, attempts = 0, due_at = now(), held_until = NULL WHERE id = $1 AND dead",
         );
-        Ok(self.execute(replay.bind(id.0)).await? > 0)
+        self.limited(async {
+            let mut lent = self.lend().await?;
+            let mut transaction = lent.begin().await?;
+            let replayed = replay.bind(id.0).execute(&mut *transaction).await?.rows_affected() > 0;
+            if replayed {
+                operations::record(&mut transaction, action).await?;
+            }
+            transaction.commit().await?;
+            lent.give_back();
+            Ok(replayed)
+        })
+        .await
     }
 
     async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>> {

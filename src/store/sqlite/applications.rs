@@ -18,6 +18,7 @@ use super::{
 use crate::domain::{
     application::Kind,
     ids::{ApplicationId, LicenceId, PhotoId},
+    stage::Stage,
 };
 
 const VIEW: &str = concat!(
@@ -194,7 +195,6 @@ fn restrict(select: &mut QueryBuilder<Sqlite>, filter: &ApplicationFilter) {
     let texts = [
         (" AND a.owner = ", filter.owner.clone()),
         (" AND a.status = ", filter.status.map(|status| status.to_string())),
-        (" AND a.stage = ", filter.stage.map(|stage| stage.to_string())),
         (" AND a.stage = ", filter.done.then(|| DONE.to_owned())),
         (" AND a.kind = ", filter.kind.map(|kind| kind.to_string())),
         (" AND a.upstream_ref = ", filter.upstream_ref.clone()),
@@ -205,6 +205,16 @@ fn restrict(select: &mut QueryBuilder<Sqlite>, filter: &ApplicationFilter) {
         if let Some(value) = value {
             select.push(condition).push_bind(value);
         }
+    }
+    match filter.stage {
+        // Given up: the application itself may have come to its end.
+        Some(Stage::Notification) if filter.needs_operator => {
+            select.push(" AND a.stage IN ('notification', 'done')");
+        }
+        Some(stage) => {
+            select.push(" AND a.stage = ").push_bind(stage.as_str());
+        }
+        None => {}
     }
     // Said again in the words of the partial indexes, which are small where the table is not.
     if filter.status.is_some_and(|status| !status.is_decided()) {

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, query, sqlite::SqliteRow};
 use super::{
     super::{
         Audit, Result,
-        rows::{after, cursor, cursor_key, listed},
+        rows::{after, cursor, cursor_key, index_words, listed},
         types::{EventFilter, Head, Listed, Page, StoredCheckpoint, StoredEvent},
     },
     SqliteStore,
@@ -61,6 +61,9 @@ impl Audit for SqliteStore {
                 if let Some(value) = value {
                     select.push(condition).push_bind(value);
                 }
+            }
+            for words in index_words(filter) {
+                select.push(words);
             }
             if let Some([at, id, seq]) = after(page)? {
                 select.push(" AND (at, application_id, seq) < (").push_bind(stamp(cursor_key(&at)?));

@@ -6,6 +6,7 @@
 mod admit;
 mod applications;
 mod audit;
+mod batches;
 mod ceiling;
 mod codec;
 mod commit;

@@ -40,6 +40,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261128020000_add_detail_to_alerts.sql",
     "20261128020100_prepare_partitions_as_owner.sql",
     "20261128020200_index_open_promises.sql",
+    "20261128030000_verify_batches.sql",
+    "20261128030100_index_audit_search.sql",
     "20261128040000_create_sweep_runs.sql",
     "20261128050000_roll_up_figures.sql",
     "20261128050100_create_forecasts.sql",

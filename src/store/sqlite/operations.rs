@@ -1,29 +1,28 @@
-//! Keys, queues, figures, alerts, bulk actions.
+//! Keys, queues, figures, alerts, operators' acts.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::json;
-use sqlx::{Row as _, query, sqlite::SqliteRow};
+use sqlx::{
+    Row as _, Sqlite, SqliteConnection, query,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 use super::{
     super::{
         Operations, Result,
-        rows::COUNT_CAP,
+        rows::{COUNT_CAP, act_event},
         types::{
-            Alert, ApiKeyRecord, Backlog, Batch, BatchItem, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth,
-            QueueLimit, StatusCount,
+            Alert, ApiKeyRecord, Backlog, Ceiling, DONE, NewAlert, OperatorAction, Pause, QueueDepth, QueueLimit,
+            StatusCount,
         },
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, stamp_opt, texts, to_document},
-    now,
+    now, write,
 };
-use crate::domain::{
-    event::Actor,
-    ids::{ApplicationId, BatchId},
-    stage::Stage,
-};
+use crate::domain::{application::ChainHead, audit::acts_chain, event::Actor, stage::Stage};
 
 #[async_trait]
 impl Operations for SqliteStore {
@@ -85,33 +84,36 @@ impl Operations for SqliteStore {
         .await
     }
 
-    async fn pause(&self, pause: &Pause) -> Result<()> {
-        self.within(async {
-            query(
-                "INSERT INTO pauses (stage, reason, actor, since, until) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (stage) DO UPDATE SET \
-                 reason = excluded.reason, actor = excluded.actor, since = excluded.since, until = excluded.until",
-            )
-            .bind(pause.stage.as_str())
-            .bind(&pause.reason)
-            .bind(&pause.actor)
-            .bind(stamp(pause.since))
-            .bind(stamp_opt(pause.until))
-            .execute(&self.writer)
-            .await?;
-            Ok(())
-        })
-        .await
+    async fn pause(&self, pause: &Pause, action: &OperatorAction) -> Result<()> {
+        let upsert = query(
+            "INSERT INTO pauses (stage, reason, actor, since, until) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (stage) DO UPDATE SET \
+             reason = excluded.reason, actor = excluded.actor, since = excluded.since, until = excluded.until",
+        )
+        .bind(pause.stage.as_str())
+        .bind(&pause.reason)
+        .bind(&pause.actor)
+        .bind(stamp(pause.since))
+        .bind(stamp_opt(pause.until));
+        self.change_and_record(upsert, action).await
     }
 
-    async fn resume(&self, stage: Stage) -> Result<bool> {
+    async fn resume(&self, stage: Stage, action: &OperatorAction) -> Result<bool> {
         self.within(async {
+            let mut writer = self.writer().await?;
+            let mut tx = writer.begin().await?;
             // An ended pause goes away too, and counts as none.
             let row = query("DELETE FROM pauses WHERE stage = ?1 RETURNING until IS NULL OR until > ?2 AS paused")
                 .bind(stage.as_str())
                 .bind(stamp(now()))
-                .fetch_optional(&self.writer)
+                .fetch_optional(&mut *tx)
                 .await?;
-            Ok(row.map(|row| row.try_get("paused")).transpose()?.unwrap_or(false))
+            let paused = row.map(|row| row.try_get("paused")).transpose()?.unwrap_or(false);
+            if paused {
+                record(&mut tx, action).await?;
+            }
+            tx.commit().await?;
+            writer.settle();
+            Ok(paused)
         })
         .await
     }
@@ -124,15 +126,15 @@ impl Operations for SqliteStore {
         .await
     }
 
-    async fn limit_queue(&self, limit: &QueueLimit) -> Result<()> {
+    async fn limit_queue(&self, limit: &QueueLimit, action: &OperatorAction) -> Result<()> {
         let stage = limit.stage.as_str();
-        self.within(async {
-            if limit.concurrency.is_none() && limit.rate.is_none() {
-                query("DELETE FROM queue_limits WHERE stage = ?1").bind(stage).execute(&self.writer).await?;
-                return Ok(());
-            }
+        let change = if limit.concurrency.is_none() && limit.rate.is_none() {
+            query("DELETE FROM queue_limits WHERE stage = ?1").bind(stage)
+        } else {
             query(
-                "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6)                  ON CONFLICT (stage) DO UPDATE SET concurrency = excluded.concurrency, rate = excluded.rate,                  reason = excluded.reason, actor = excluded.actor, since = excluded.since",
+                "INSERT INTO queue_limits (stage, concurrency, rate, reason, actor, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                 ON CONFLICT (stage) DO UPDATE SET concurrency = excluded.concurrency, rate = excluded.rate, \
+                 reason = excluded.reason, actor = excluded.actor, since = excluded.since",
             )
             .bind(stage)
             .bind(limit.concurrency.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
@@ -140,11 +142,8 @@ impl Operations for SqliteStore {
             .bind(&limit.reason)
             .bind(&limit.actor)
             .bind(stamp(limit.since))
-            .execute(&self.writer)
-            .await?;
-            Ok(())
-        })
-        .await
+        };
+        self.change_and_record(change, action).await
     }
 
     async fn depths(&self) -> Result<Vec<QueueDepth>> {
@@ -270,93 +269,11 @@ impl Operations for SqliteStore {
 
     async fn record_action(&self, action: &OperatorAction) -> Result<()> {
         self.within(async {
-            query("INSERT INTO operator_actions (at, actor_kind, actor_id, kind, data) VALUES (?1, ?2, ?3, ?4, ?5)")
-                .bind(stamp(action.at))
-                .bind(action.actor.kind.as_str())
-                .bind(&action.actor.id)
-                .bind(&action.kind)
-                .bind(action.data.to_string())
-                .execute(&self.writer)
-                .await?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn create_batch(&self, id: BatchId, actor: &Actor, applications: &[ApplicationId]) -> Result<()> {
-        self.within(async {
             let mut writer = self.writer().await?;
             let mut tx = writer.begin().await?;
-            query(
-                "INSERT INTO batches (id, actor_kind, actor_id, created_at, matched) \
-                 SELECT ?1, ?2, ?3, ?4, count(DISTINCT value) FROM json_each(?5)",
-            )
-            .bind(id.to_string())
-            .bind(actor.kind.as_str())
-            .bind(&actor.id)
-            .bind(stamp(now()))
-            .bind(texts(applications))
-            .execute(&mut *tx)
-            .await?;
-            query("INSERT INTO batch_items (batch_id, application_id) SELECT DISTINCT ?1, value FROM json_each(?2)")
-                .bind(id.to_string())
-                .bind(texts(applications))
-                .execute(&mut *tx)
-                .await?;
+            record(&mut tx, action).await?;
             tx.commit().await?;
             writer.settle();
-            Ok(())
-        })
-        .await
-    }
-
-    async fn batch(&self, id: BatchId) -> Result<Option<Batch>> {
-        self.within(async {
-            let head =
-                query("SELECT * FROM batches WHERE id = ?1").bind(id.to_string()).fetch_optional(&self.readers).await?;
-            let Some(head) = head else { return Ok(None) };
-            let rows =
-                query("SELECT application_id, result FROM batch_items WHERE batch_id = ?1 ORDER BY application_id")
-                    .bind(id.to_string())
-                    .fetch_all(&self.readers)
-                    .await?;
-            let item = |row: &SqliteRow| {
-                Ok(BatchItem { application_id: row.parsed("application_id")?, result: row.try_get("result")? })
-            };
-            Ok(Some(Batch {
-                id,
-                actor: actor(&head)?,
-                created_at: head.parsed("created_at")?,
-                matched: head.number("matched")?,
-                items: rows.iter().map(item).collect::<Result<_>>()?,
-            }))
-        })
-        .await
-    }
-
-    async fn pending_batch_items(&self, limit: usize) -> Result<Vec<(BatchId, ApplicationId, Actor)>> {
-        self.within(async {
-            let rows = query(
-                "SELECT i.batch_id, i.application_id, b.actor_kind, b.actor_id FROM batch_items i JOIN batches b ON b.id = i.batch_id \
-                 WHERE i.result IS NULL ORDER BY i.batch_id, i.application_id LIMIT ?1",
-            )
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
-            .await?;
-            rows.iter().map(|row| Ok((row.parsed("batch_id")?, row.parsed("application_id")?, actor(row)?))).collect()
-        })
-        .await
-    }
-
-    async fn settle_batch_items(&self, items: &[(BatchId, ApplicationId, String)]) -> Result<()> {
-        self.within(async {
-            query(
-                "UPDATE batch_items SET result = v ->> 2 FROM (SELECT value AS v FROM json_each(?1)) \
-                 WHERE batch_id = v ->> 0 AND application_id = v ->> 1 AND result IS NULL",
-            )
-            .bind(list(items.iter().map(|item| json!(item))))
-            .execute(&self.writer)
-            .await?;
             Ok(())
         })
         .await
@@ -369,6 +286,33 @@ impl Operations for SqliteStore {
     async fn measure_ceiling(&self, ceiling: &Ceiling) -> Result<Duration> {
         self.ceiling(ceiling).await
     }
+}
+
+impl SqliteStore {
+    /// Changes something and records the act, together.
+    async fn change_and_record(&self, change: Query<'_, Sqlite, SqliteArguments>, action: &OperatorAction) -> Result<()> {
+        self.within(async {
+            let mut writer = self.writer().await?;
+            let mut tx = writer.begin().await?;
+            change.execute(&mut *tx).await?;
+            record(&mut tx, action).await?;
+            tx.commit().await?;
+            writer.settle();
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Records an operator's act in the transaction of its effect.
+pub(super) async fn record(tx: &mut SqliteConnection, action: &OperatorAction) -> Result<()> {
+    let head = query("SELECT seq, hash FROM events WHERE application_id = ?1 ORDER BY seq DESC LIMIT 1")
+        .bind(acts_chain(&action.actor).to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let head =
+        head.map(|row| Result::Ok(ChainHead { seq: row.try_get("seq")?, hash: row.text("hash")? })).transpose()?;
+    write::events(tx, &[&act_event(action, head)]).await
 }
 
 fn cap() -> i64 {

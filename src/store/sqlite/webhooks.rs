@@ -11,12 +11,12 @@ use super::{
     super::{
         Result, Webhooks,
         rows::{after, cursor, cursor_key, listed},
-        types::{DueWebhook, Listed, Page, WebhookRecord, WebhookResult},
+        types::{DueWebhook, Listed, OperatorAction, Page, WebhookRecord, WebhookResult},
     },
     SqliteStore,
     applications::one_more,
     codec::{Columns as _, list, stamp, texts},
-    now,
+    now, operations,
 };
 use crate::domain::ids::WebhookId;
 
@@ -113,16 +113,24 @@ impl Webhooks for SqliteStore {
         .await
     }
 
-    async fn replay_webhook(&self, id: WebhookId) -> Result<bool> {
+    async fn replay_webhook(&self, id: WebhookId, action: &OperatorAction) -> Result<bool> {
         self.within(async {
+            let mut writer = self.writer().await?;
+            let mut tx = writer.begin().await?;
             let replayed = query(
                 "UPDATE webhooks SET dead = 0, attempts = 0, due_at = ?1, held_until = NULL WHERE id = ?2 AND dead",
             )
             .bind(stamp(now()))
             .bind(id.to_string())
-            .execute(&self.writer)
-            .await?;
-            Ok(replayed.rows_affected() == 1)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if replayed == 1 {
+                operations::record(&mut tx, action).await?;
+            }
+            tx.commit().await?;
+            writer.settle();
+            Ok(replayed == 1)
         })
         .await
     }

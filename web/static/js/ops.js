@@ -16,7 +16,10 @@ const parts = [...document.querySelectorAll("[data-refresh]")];
 const figures = [...document.querySelectorAll("[data-live]")];
 
 let paused = sessionStorage.getItem(KEY) === "yes";
+// Since when this page waits for news, and whether any came.
 let heard = Date.now();
+let hasHeard = false;
+let retry = 0;
 let refreshed = Date.now();
 let held = false;
 let lost = false;
@@ -112,6 +115,7 @@ async function follow() {
         const data = event.split("\n").find((line) => line.startsWith("data:"));
         if (!data) continue;
         heard = Date.now();
+        hasHeard = true;
         if (!paused) show(JSON.parse(data.slice(5)));
         if (!paused && Date.now() - refreshed >= REFRESH) refresh().catch(() => {});
       }
@@ -120,7 +124,7 @@ async function follow() {
     // Said by `tell`; the next try follows.
   }
   connection = null;
-  if (!paused) setTimeout(follow, RETRY);
+  if (!paused) retry = setTimeout(follow, RETRY);
 }
 
 function tell() {
@@ -130,10 +134,11 @@ function tell() {
     lost = isLost;
     said.textContent = lost ? t("ops.lost") : t("ops.back");
   }
-  state.className = `chip ${paused ? "off" : lost ? "bad" : held ? "warn" : "good"}`;
+  state.className = `chip ${paused ? "off" : lost ? "bad" : held ? "warn" : hasHeard ? "good" : "off"}`;
   if (paused) state.textContent = t("ops.paused");
   else if (lost) state.textContent = t("ops.lost_since", age);
   else if (held) state.textContent = t("ops.held");
+  else if (!hasHeard) state.textContent = t("ops.connecting");
   else state.textContent = t("ops.fresh", age);
   button.textContent = paused ? t("ops.go_on") : t("ops.pause");
   button.setAttribute("aria-pressed", String(paused));
@@ -145,8 +150,10 @@ if (box && (figures.length > 0 || parts.length > 0)) {
     paused = !paused;
     sessionStorage.setItem(KEY, paused ? "yes" : "no");
     heard = Date.now();
-    if (paused && connection) connection.abort();
-    if (!paused) follow();
+    hasHeard = false;
+    clearTimeout(retry);
+    if (connection) connection.abort();
+    if (!paused && !connection) follow();
     tell();
   });
   if (!paused) follow();

@@ -274,7 +274,7 @@ impl World {
     }
 
     pub(super) fn operate(&mut self, act: OperatorAct) -> Result<Plan, Refusal> {
-        self.apply(Cause::Operator { actor: Actor::new(ActorKind::Operator, "op"), act })
+        self.apply(Cause::Operator { actor: Actor::new(ActorKind::Operator, "op"), act, batch: None })
     }
 
     pub(super) fn act(&mut self, act: ReviewAct) -> Result<Plan, Refusal> {

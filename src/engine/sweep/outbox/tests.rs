@@ -6,10 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    domain::ids::ApplicationId,
+    domain::{
+        event::{Actor, ActorKind},
+        ids::ApplicationId,
+    },
     engine::{fixture::Site, sweep},
     providers::egress::WebhookClient,
-    store::types::{NewWebhook, Page, WebhookRecord},
+    store::types::{NewWebhook, OperatorAction, Page, WebhookRecord},
 };
 
 /// One POST that arrived.
@@ -186,7 +189,13 @@ async fn one_that_nobody_wants_is_given_up_and_can_be_sent_again() {
     assert!(dead[0].attempts >= 3, "{dead:?}");
 
     sink.answers.lock().unwrap().clear();
-    assert!(running.site.store().replay_webhook(dead[0].id).await.unwrap());
+    let act = OperatorAction {
+        at: running.site.engine.shared.clock.now(),
+        actor: Actor::new(ActorKind::Operator, "op"),
+        kind: "webhook_replayed".to_owned(),
+        data: serde_json::json!({}),
+    };
+    assert!(running.site.store().replay_webhook(dead[0].id, &act).await.unwrap());
     running.site.engine.shared.wake_webhooks();
     let deliveries = sink.wait_until(|all| all.iter().any(|delivery| delivery.answered == 204)).await;
     assert!(deliveries.iter().all(|delivery| delivery.id == dead[0].id.to_string()));

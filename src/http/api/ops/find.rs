@@ -14,7 +14,10 @@ use crate::{
         personal::{HOLDER_INDEX, holder_key},
     },
     http::{
-        api::written_field,
+        api::{
+            reviews::promise::{DueBody, Promise},
+            written_field,
+        },
         auth::{Authorised, ReadOperations},
         body::Json,
         params::ListBody,
@@ -56,11 +59,14 @@ pub(in crate::http) struct FoundBody {
     pub(in crate::http) upstream_ref: Option<String>,
     /// When it was accepted.
     pub(in crate::http) submitted_at: DateTime<Utc>,
+    /// The promise.
+    #[serde(flatten)]
+    pub(in crate::http) due: DueBody,
 }
 
 impl FoundBody {
     /// From the application.
-    pub(in crate::http) fn of(view: &ApplicationView) -> Self {
+    fn of(view: &ApplicationView, promise: &Promise) -> Self {
         let application = &view.application;
         Self {
             application_id: application.id,
@@ -70,6 +76,7 @@ impl FoundBody {
             stage: application.stage.map_or(DONE, |stage| stage.as_str()),
             upstream_ref: application.upstream_ref.clone(),
             submitted_at: application.submitted_at,
+            due: promise.due(application),
         }
     }
 }
@@ -89,9 +96,11 @@ pub(super) async fn find(
 pub(in crate::http) async fn look(state: &AppState, text: &str) -> Result<Vec<FoundBody>, Problem> {
     written_field("/query", text, LONGEST)?;
     let (shared, text) = (&state.engine.shared, text.trim());
+    let promise = Promise::of(state);
+    let body = |view: &ApplicationView| FoundBody::of(view, &promise);
     if let Ok(id) = text.parse::<ApplicationId>() {
         let view = shared.store.application(id).await?;
-        return Ok(view.iter().map(FoundBody::of).collect());
+        return Ok(view.iter().map(body).collect());
     }
     let by = async |filter: ApplicationFilter| {
         shared.store.applications(&filter, &Page { limit: MOST, after: None }).await.map(|listed| listed.items)
@@ -106,5 +115,5 @@ pub(in crate::http) async fn look(state: &AppState, text: &str) -> Result<Vec<Fo
     }
     views.sort_by_key(|view| std::cmp::Reverse(view.application.id));
     views.dedup_by_key(|view| view.application.id);
-    Ok(views.iter().map(FoundBody::of).collect())
+    Ok(views.iter().map(body).collect())
 }

@@ -20,8 +20,8 @@ use crate::{
 };
 
 use super::{
+    action,
     queues::{LONGEST_REASON, tell_processes},
-    record,
 };
 
 /// Runs at once in each process, at most.
@@ -100,9 +100,8 @@ pub(in crate::http) async fn limit_queue(
     }
     let shared = &state.engine.shared;
     let limit = QueueLimit { stage, concurrency, rate, reason, actor: caller.name.clone(), since: shared.clock.now() };
-    shared.store.limit_queue(&limit).await?;
     let data = json!({ "queue": stage, "concurrency": concurrency, "rate": rate, "reason": limit.reason });
-    record(state, caller, "queue_limited", data).await?;
+    shared.store.limit_queue(&limit, &action(state, caller, "queue_limited", data)).await?;
     tell_processes(state).await?;
     Ok(LimitsBody::from(&limit))
 }

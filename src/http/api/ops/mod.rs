@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod calendar;
+pub mod deadline;
 pub mod figures;
 pub mod find;
 pub mod forecast;
@@ -23,13 +24,18 @@ pub mod workers;
 pub use forecast::ForecastBody;
 pub use overview::OverviewBody;
 
+use std::collections::BTreeMap;
+
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     administration::Administrator,
-    domain::event::ActorKind,
+    domain::{application::Status, event::ActorKind, stage::Stage},
     http::{auth::Caller, problem::Problem, state::AppState},
-    store::types::OperatorAction,
+    store::{
+        rows::COUNT_CAP,
+        types::{ApplicationFilter, OperatorAction, StatusCount},
+    },
 };
 
 /// The routes of this module.
@@ -42,6 +48,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(limits::limit))
         .routes(routes!(stalled::list))
         .routes(routes!(batches::retry_many))
+        .routes(routes!(batches::reject_many))
         .routes(routes!(stalled::retry))
         .routes(routes!(stalled::reject))
         .routes(routes!(stalled::accept))
@@ -57,6 +64,7 @@ pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(stalled::groups))
         .routes(routes!(find::find))
         .routes(routes!(verify::verify))
+        .routes(routes!(deadline::deadline))
         .routes(routes!(figures::figures))
         .routes(routes!(forecast::forecast))
         .routes(routes!(calendar::get, calendar::import))
@@ -76,10 +84,23 @@ pub(in crate::http) fn administrator<'a>(state: &'a AppState, caller: &'a Caller
     Administrator::remote(state.engine.shared.store.as_ref(), caller.actor(ActorKind::Operator), person)
 }
 
-/// Records what an operator does that belongs to no application.
-async fn record(state: &AppState, caller: &Caller, kind: &str, data: serde_json::Value) -> Result<(), Problem> {
-    let shared = &state.engine.shared;
+/// What an operator does that belongs to no application, to be recorded with its effect.
+fn action(state: &AppState, caller: &Caller, kind: &str, data: serde_json::Value) -> OperatorAction {
     let actor = caller.actor(ActorKind::Operator);
-    let action = OperatorAction { at: shared.clock.now(), actor, kind: kind.to_owned(), data };
-    Ok(shared.store.record_action(&action).await?)
+    OperatorAction { at: state.engine.shared.clock.now(), actor, kind: kind.to_owned(), data }
+}
+
+/// How many applications wait for an operator, by the stage that went wrong: what lists of them show.
+async fn stalled_counts(state: &AppState, counts: &[StatusCount]) -> Result<BTreeMap<Stage, i64>, Problem> {
+    let mut stalled: BTreeMap<Stage, i64> = Stage::ALL.iter().map(|&stage| (stage, 0)).collect();
+    for count in counts.iter().filter(|count| count.status == Status::Stalled) {
+        if let Some(stage) = count.stage {
+            *stalled.entry(stage).or_default() += count.count;
+        }
+    }
+    let filter =
+        ApplicationFilter { stage: Some(Stage::Notification), needs_operator: true, ..ApplicationFilter::default() };
+    let undelivered = state.engine.shared.store.count_applications(&filter, COUNT_CAP).await?;
+    stalled.insert(Stage::Notification, i64::try_from(undelivered).unwrap_or(i64::MAX));
+    Ok(stalled)
 }

@@ -22,6 +22,7 @@ use crate::{
 use super::{
     forecast::{self, ForecastBody, WhatIf},
     queues::{Figures, figures},
+    stalled_counts,
 };
 
 /// How everything stands.
@@ -35,7 +36,8 @@ pub struct OverviewBody {
     /// Undecided and unfinished applications by stage, and `done`.
     #[schema(value_type = BTreeMap<String, i64>)]
     pub by_stage: BTreeMap<&'static str, i64>,
-    /// Stalled applications by stage.
+    /// Applications that wait for an operator, by the stage that went wrong; failed notifications, whose applications are
+    /// decided, are counted up to 10,000.
     #[schema(value_type = BTreeMap<Stage, i64>)]
     pub stalled_by_stage: BTreeMap<Stage, i64>,
     /// How long the oldest due job has waited for a worker; null when none waits.
@@ -120,8 +122,9 @@ pub(in crate::http) async fn look(state: &AppState) -> Result<OverviewBody, Prob
             let (counts, backlog) = (store.status_counts().await?, store.backlog().await?);
             let (depths, processes) = (store.depths().await?, store.processes().await?);
             let breaches = state.forecast.get(async || forecast::look(state, WhatIf::default()).await).await?;
+            let stalled = stalled_counts(state, &counts).await?;
             let now = state.engine.shared.clock.now();
-            Ok(OverviewBody::of(now, &counts, &backlog, &depths, &figures(&processes), breaches))
+            Ok(OverviewBody::of(now, &counts, stalled, &backlog, &depths, &figures(&processes), breaches))
         })
         .await
 }
@@ -130,6 +133,7 @@ impl OverviewBody {
     fn of(
         at: DateTime<Utc>,
         counts: &[StatusCount],
+        stalled_by_stage: BTreeMap<Stage, i64>,
         backlog: &Backlog,
         depths: &[QueueDepth],
         figures: &BTreeMap<Stage, Figures>,
@@ -138,11 +142,7 @@ impl OverviewBody {
         let age = |since: Option<DateTime<Utc>>| since.map(|since| (at - since).num_seconds().max(0));
         let mut by_status: BTreeMap<Status, i64> = Status::ALL.iter().map(|&status| (status, 0)).collect();
         let mut by_stage: BTreeMap<&str, i64> = Stage::ALL.iter().map(|stage| (stage.as_str(), 0)).collect();
-        let mut stalled_by_stage: BTreeMap<Stage, i64> = Stage::ALL.iter().map(|&stage| (stage, 0)).collect();
         for count in counts {
-            if let Some(stage) = count.stage.filter(|_| count.status == Status::Stalled) {
-                *stalled_by_stage.entry(stage).or_default() += count.count;
-            }
             *by_status.entry(count.status).or_default() += count.count;
             *by_stage.entry(count.stage.map_or(DONE, Stage::as_str)).or_default() += count.count;
         }
@@ -205,7 +205,8 @@ mod tests {
             count(Status::Issued, None, 5),
             count(Status::Stalled, Some(Stage::Eligibility), 1),
         ];
-        let body = OverviewBody::of(at, &counts, &Backlog::default(), &[], &BTreeMap::new(), ForecastBody::default());
+        let (backlog, none) = (Backlog::default(), BTreeMap::new());
+        let body = OverviewBody::of(at, &counts, none, &backlog, &[], &BTreeMap::new(), ForecastBody::default());
         assert_eq!((body.by_status[&Status::Issued], body.by_stage[DONE], body.by_stage["notification"]), (7, 5, 2));
         assert_eq!(body.by_status[&Status::InReview], 0);
     }

@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        application::Status,
         breaker::{self, BreakerReport, BreakerState},
         provider_error::Provider,
         stage::Stage,
@@ -28,10 +27,10 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    store::types::{Pause, Process, QueueDepth, QueueLimit, StatusCount},
+    store::types::{Pause, Process, QueueDepth, QueueLimit},
 };
 
-use super::{limits::LimitsBody, record};
+use super::{action, limits::LimitsBody, stalled_counts};
 
 /// The longest reason of a pause or limit, in characters.
 pub(super) const LONGEST_REASON: usize = 500;
@@ -48,7 +47,7 @@ pub struct QueueBody {
     pub running: u64,
     /// Jobs that are not due yet.
     pub scheduled: u64,
-    /// Applications that stalled at the stage.
+    /// Applications that wait for an operator because of the stage; failed notifications are counted up to 10,000.
     pub stalled: i64,
     /// Whether it is paused.
     pub paused: bool,
@@ -114,7 +113,7 @@ pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Pro
     let seen = Seen {
         now: shared.clock.now(),
         depths: store.depths().await?,
-        counts: store.status_counts().await?,
+        stalled: stalled_counts(state, &store.status_counts().await?).await?,
         pauses: store.pauses().await?,
         limits: store.queue_limits().await?,
         workflows: shared.workflows(),
@@ -128,7 +127,7 @@ pub(in crate::http) async fn all(state: &AppState) -> Result<Vec<QueueBody>, Pro
 struct Seen {
     now: DateTime<Utc>,
     depths: Vec<QueueDepth>,
-    counts: Vec<StatusCount>,
+    stalled: BTreeMap<Stage, i64>,
     pauses: Vec<Pause>,
     limits: Vec<QueueLimit>,
     workflows: Arc<WorkflowSet>,
@@ -142,13 +141,12 @@ impl Seen {
         let figures = self.figures.get(&stage).copied().unwrap_or_default();
         let pause = self.pauses.iter().find(|pause| pause.stage == stage);
         let limit = self.limits.iter().find(|limit| limit.stage == stage);
-        let stalled = |count: &&StatusCount| count.status == Status::Stalled && count.stage == Some(stage);
         QueueBody {
             name: stage,
             ready: depth.map_or(0, |depth| depth.ready),
             running: depth.map_or(0, |depth| depth.running),
             scheduled: depth.map_or(0, |depth| depth.scheduled),
-            stalled: self.counts.iter().filter(stalled).map(|count| count.count).sum(),
+            stalled: self.stalled.get(&stage).copied().unwrap_or(0),
             paused: pause.is_some(),
             pause: pause.map(PauseBody::from),
             oldest_ready_seconds: depth
@@ -251,9 +249,8 @@ pub(in crate::http) async fn pause_queue(
         return Err(Problem::field("/until", "in_the_past", "must be in the future"));
     }
     let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until: body.until };
-    shared.store.pause(&pause).await?;
     let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
-    record(state, caller, "queue_paused", data).await?;
+    shared.store.pause(&pause, &action(state, caller, "queue_paused", data)).await?;
     tell_processes(state).await?;
     Ok(PauseBody::from(&pause))
 }
@@ -281,9 +278,8 @@ pub(super) async fn resume(
 
 /// Resumes a queue in somebody's name.
 pub(in crate::http) async fn resume_queue(state: &AppState, caller: &Caller, stage: Stage) -> Result<(), Problem> {
-    if state.engine.shared.store.resume(stage).await? {
-        record(state, caller, "queue_resumed", json!({ "queue": stage })).await?;
-    }
+    let act = action(state, caller, "queue_resumed", json!({ "queue": stage }));
+    state.engine.shared.store.resume(stage, &act).await?;
     tell_processes(state).await
 }
 
@@ -343,7 +339,7 @@ mod tests {
         let seen = Seen {
             now: Utc::now(),
             depths: Vec::new(),
-            counts: vec![StatusCount { status: Status::Stalled, stage: Some(Stage::Eligibility), count: 3 }],
+            stalled: BTreeMap::from([(Stage::Eligibility, 3)]),
             pauses: Vec::new(),
             limits: vec![QueueLimit {
                 stage: Stage::Generation,

@@ -15,7 +15,12 @@ use crate::{
     },
     engine::view::ApplicationBody,
     http::{
-        api::{applications::show_after, change, written_field},
+        api::{
+            applications::show_after,
+            change,
+            reviews::promise::{DueBody, Promise},
+            written_field,
+        },
         auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
         params::{Limit, ListBody, Named, Params, page},
@@ -53,7 +58,8 @@ pub struct StalledBody {
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
     /// The promise.
-    pub due_at: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    pub due: DueBody,
 }
 
 /// An error.
@@ -70,15 +76,14 @@ pub struct LastErrorBody {
 
 impl StalledBody {
     /// From the application.
-    pub fn of(application: &Application) -> Self {
+    pub fn of(application: &Application, promise: &Promise) -> Self {
         let last = application.last_error.as_ref();
-        let stage = last.map(|last| last.stage).or(application.stage);
         Self {
             application_id: application.id,
             owner: application.owner.clone(),
             kind: application.kind,
             status: application.status,
-            stage: stage.map_or(DONE, Stage::as_str),
+            stage: application.stalled_stage().map_or(DONE, Stage::as_str),
             error_code: last.map(|last| last.failure.code.clone()),
             last_error: last.map(|last| LastErrorBody {
                 code: last.failure.code.clone(),
@@ -87,7 +92,7 @@ impl StalledBody {
             }),
             attempts: last.map_or(0, |last| last.attempts),
             submitted_at: application.submitted_at,
-            due_at: application.deadline.as_ref().and_then(|deadline| deadline.due_at),
+            due: promise.due(application),
         }
     }
 }
@@ -123,7 +128,8 @@ pub(super) async fn list(
         ..ApplicationFilter::default()
     };
     let listed = state.engine.shared.store.applications(&filter, &page(params.limit, params.cursor)).await?;
-    Ok(Json(ListBody::of(listed, |view| StalledBody::of(&view.application))))
+    let promise = Promise::of(&state);
+    Ok(Json(ListBody::of(listed, |view| StalledBody::of(&view.application, &promise))))
 }
 
 /// Applications that wait because of the same error at the same stage.
@@ -231,7 +237,7 @@ pub(in crate::http) async fn act(
 ) -> Result<Json<ApplicationBody>, Problem> {
     let view = state.engine.shared.store.application(id).await?;
     let ApplicationView { applicant, .. } = view.ok_or_else(Problem::not_found)?;
-    let cause = Cause::Operator { actor: caller.actor(ActorKind::Operator), act };
+    let cause = Cause::Operator { actor: caller.actor(ActorKind::Operator), act, batch: None };
     match change(state, id, cause, None).await? {
         (after, None) => Ok(Json(show_after(state, after, applicant).await?)),
         (_, Some(refusal)) => Err(refusal.into()),

@@ -22,7 +22,7 @@ use crate::{
     store::types::WebhookRecord,
 };
 
-use super::record;
+use super::action;
 
 wire_enum! {
     /// How a delivery stands.
@@ -133,10 +133,10 @@ pub(super) async fn retry(
 /// Sends a dead delivery again in somebody's name.
 pub(in crate::http) async fn replay(state: &AppState, caller: &Caller, id: WebhookId) -> Result<(), Problem> {
     let shared = &state.engine.shared;
-    if !shared.store.replay_webhook(id).await? {
+    let act = action(state, caller, "webhook_replayed", json!({ "webhook_id": id }));
+    if !shared.store.replay_webhook(id, &act).await? {
         return Err(Problem::not_found());
     }
-    record(state, caller, "webhook_replayed", json!({ "webhook_id": id })).await?;
     shared.wake_webhooks();
     Ok(())
 }

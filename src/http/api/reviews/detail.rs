@@ -185,7 +185,8 @@ impl FactsBody {
     }
 }
 
-fn promise(state: &AppState, application: &Application) -> Option<PromiseBody> {
+/// Why the due time is what it is; none while there is none.
+pub fn promise(state: &AppState, application: &Application) -> Option<PromiseBody> {
     let deadline = application.deadline.as_ref()?;
     let shared = &state.engine.shared;
     let workflows = shared.workflows();
