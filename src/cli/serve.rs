@@ -165,7 +165,6 @@ fn router(config: &Config, engine: &Engine, breakers: Arc<Breakers>, desk: Desk)
     let limits = &config.limits;
     let settings = http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
-        claim_limit: u64::from(config.review.claim_limit),
         request_limit: wiring::rate(limits.requests_per_second, limits.requests_burst)?,
         undo: config.review.undo_seconds.duration(),
         session: http::SessionSettings {

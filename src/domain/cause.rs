@@ -103,6 +103,16 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// The reviewer who would hold one more task.
+    pub fn claimant(&self) -> Option<&str> {
+        match self {
+            Self::Review { act: ReviewAct::Claim { reviewer, .. }, .. } => Some(reviewer),
+            _ => None,
+        }
+    }
+}
+
 /// What an operator does with a stalled application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperatorAct {
@@ -253,6 +263,9 @@ pub enum Refusal {
     /// Another reviewer holds it, or it is no longer open.
     #[error("the review is not open")]
     AlreadyClaimed,
+    /// The reviewer holds as many tasks as they may.
+    #[error("the reviewer holds as many tasks as one may")]
+    ClaimLimit,
     /// The task is a supervisor's.
     #[error("the review was escalated to a supervisor")]
     SupervisorOnly,
@@ -302,6 +315,7 @@ impl Refusal {
             Self::NotStalled => "not_stalled",
             Self::NotAcceptable => "not_acceptable",
             Self::AlreadyClaimed => "already_claimed",
+            Self::ClaimLimit => "claim_limit_reached",
             Self::SupervisorOnly => "supervisor_only",
             Self::ConflictOfInterest => "conflict_of_interest",
             Self::AssignedToOther => "assigned_to_other",

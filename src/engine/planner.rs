@@ -1,7 +1,10 @@
 //! Plans a batch: states become snapshots, causes become writes. On remembered states first, inside the store's transaction
 //! if these are outdated.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -65,6 +68,8 @@ pub struct BatchPlanner<'a> {
     after: HashMap<ApplicationId, Snapshot>,
     continuations: Vec<Continuation>,
     changes: Vec<Change>,
+    /// How many tasks each claimant holds, those of this batch among them.
+    claims: HashMap<String, u64>,
     jobs_left: bool,
     webhooks: bool,
 }
@@ -79,6 +84,7 @@ impl<'a> BatchPlanner<'a> {
             after: HashMap::new(),
             continuations: Vec::new(),
             changes: Vec::new(),
+            claims: HashMap::new(),
             jobs_left: false,
             webhooks: false,
         }
@@ -110,12 +116,17 @@ impl<'a> BatchPlanner<'a> {
                 continue;
             };
             let timing = shared.settings.timing;
-            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review: ReviewId::new() };
+            let claimant = item.cause.claimant();
+            let claims = claimant.and_then(|name| self.claims.get(name)).copied().unwrap_or_default();
+            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review: ReviewId::new(), claims };
             let answer = transition(&cx, &write.after, item.cause.clone()).map(|plan| {
                 changed = true;
                 applicant = item.applicant.clone().or_else(|| applicant.take());
                 write.note = item.note.clone().or_else(|| write.note.take());
                 fold(&mut write, plan, now);
+                if let Some(name) = claimant {
+                    self.claims.insert(name.to_owned(), claims + 1);
+                }
             });
             self.answers[index] = Some(answer);
         }
@@ -207,6 +218,14 @@ impl<'a> BatchPlanner<'a> {
 }
 
 impl Planner for BatchPlanner<'_> {
+    fn claimants(&self) -> BTreeSet<String> {
+        self.items.iter().filter_map(|item| item.cause.claimant()).map(str::to_owned).collect()
+    }
+
+    fn counted(&mut self, claims: HashMap<String, u64>) {
+        self.claims = claims;
+    }
+
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
         self.answers = vec![None; self.items.len()];
         self.after.clear();

@@ -43,9 +43,11 @@ pub struct Context<'a> {
     pub timing: Timing,
     /// The id that a review gets if one is opened.
     pub fresh_review: ReviewId,
+    /// How many tasks whoever claims one holds already.
+    pub claims: u64,
 }
 
-/// Times that are configuration rather than workflow.
+/// Times and measures that are configuration rather than workflow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Timing {
     /// Multiplies every wait of every stage's retries.
@@ -54,6 +56,8 @@ pub struct Timing {
     pub review_lease: Duration,
     /// The share of decisions, 0 to 1, that a second person looks at although nothing demands it.
     pub second_look_share: f64,
+    /// How many tasks a reviewer may hold.
+    pub claim_limit: u64,
 }
 
 /// Turns a cause into a plan.

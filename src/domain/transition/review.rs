@@ -106,6 +106,9 @@ impl Draft<'_> {
             return Err(Refusal::AlreadyClaimed);
         }
         self.admit_reviewer(&review, &by)?;
+        if self.cx.claims >= self.cx.timing.claim_limit {
+            return Err(Refusal::ClaimLimit);
+        }
         let review = if lapsed { self.lapse(review) } else { review };
         self.event(EventType::ReviewClaimed, reviewer(&by.name), json!({ "review_id": review.id }));
         self.lease(review, by.name, token_hash)

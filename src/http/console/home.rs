@@ -56,6 +56,6 @@ pub(super) async fn home(
         0 => "–".to_owned(),
         decided => format!("{:.1} %", pace.overturned_30_days as f64 * 100.0 / decided as f64),
     };
-    let limit = state.settings.claim_limit;
+    let limit = state.engine.shared.settings.timing.claim_limit;
     Ok(html(&Home { page, open: backlog.open, claimed: backlog.claimed, claims, limit, pace, overturned }))
 }

@@ -16,7 +16,7 @@ use crate::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter, StoredEvent},
+        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
     },
 };
 
@@ -51,12 +51,32 @@ impl Reviews for PostgresStore {
         }))
     }
 
-    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
+    async fn claimable(&self, who: &Claimant<'_>, offer: Offer, limit: usize) -> Result<Vec<Review>> {
         let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE state = 'open' AND ");
-        select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
-        if let Some(authority) = authority {
+        match offer {
+            Offer::Assigned => {
+                select.push("document::jsonb ->> 'assigned_to' = ").push_bind(who.reviewer.to_owned());
+                select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
+            }
+            Offer::Escalated => {
+                select.push("supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+            }
+            Offer::Usual => {
+                select.push("NOT supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+            }
+        }
+        if let Some(authority) = who.authority {
             select.push(" AND authority = ").push_bind(authority.to_owned());
         }
+        select.push(
+            " AND coalesce((document::jsonb ->> 'postponed_until')::timestamptz <= now(), true)
+            AND NOT coalesce(document::jsonb -> 'earlier' @> jsonb_build_array(jsonb_build_object('reviewer', ",
+        );
+        select.push_bind(who.reviewer.to_owned()).push(
+            "::text)), false) AND NOT EXISTS (SELECT FROM applications a WHERE a.id = application_id AND (a.holder = ",
+        );
+        select.push_bind(who.document.map(str::to_owned)).push(" OR a.document::jsonb -> 'reviewed_by' ? ");
+        select.push_bind(who.reviewer.to_owned()).push("))");
         select.push(" ORDER BY priority DESC, due_at, id LIMIT ").push_bind(row::at_most(limit));
         self.rows(select.build()).await?.iter().map(review).collect()
     }

@@ -36,6 +36,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261122100000_add_licence_checks.sql",
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
+    "20261128060000_index_reviews_by_authority.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.

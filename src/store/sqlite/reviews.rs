@@ -9,7 +9,7 @@ use super::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter, StoredEvent},
+        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
     },
     SqliteStore,
     applications::one_more,
@@ -67,13 +67,32 @@ impl Reviews for SqliteStore {
         .await
     }
 
-    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
+    async fn claimable(&self, who: &Claimant<'_>, offer: Offer, limit: usize) -> Result<Vec<Review>> {
         self.within(async {
             let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE state = 'open' AND ");
-            select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
-            if let Some(authority) = authority {
+            match offer {
+                Offer::Assigned => {
+                    select.push("document ->> '$.assigned_to' = ").push_bind(who.reviewer);
+                    select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
+                }
+                Offer::Escalated => {
+                    select.push("supervisor_only AND document ->> '$.assigned_to' IS NULL");
+                }
+                Offer::Usual => {
+                    select.push("NOT supervisor_only AND document ->> '$.assigned_to' IS NULL");
+                }
+            }
+            if let Some(authority) = who.authority {
                 select.push(" AND authority = ").push_bind(authority);
             }
+            select.push(" AND coalesce(julianday(document ->> '$.postponed_until') <= julianday(");
+            select.push_bind(stamp(now())).push("), true) AND NOT EXISTS (");
+            select.push("SELECT 1 FROM json_each(document, '$.earlier') WHERE value ->> '$.reviewer' = ");
+            select.push_bind(who.reviewer).push(") AND NOT EXISTS (");
+            select.push("SELECT 1 FROM applications a WHERE a.id = application_id AND (a.holder = ");
+            select.push_bind(who.document).push(" OR EXISTS (");
+            select.push("SELECT 1 FROM json_each(a.document, '$.reviewed_by') WHERE value = ");
+            select.push_bind(who.reviewer).push(")))");
             select.push(" ORDER BY priority DESC, coalesce(due_at, '~'), id LIMIT ");
             select.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
             let rows = select.build().fetch_all(&self.readers).await?;

@@ -171,8 +171,9 @@ impl World {
             workflow: self.workflow,
             calendar: self.edition.calendar(),
             now: self.now,
-            timing: Timing { retry_scale: 1.0, review_lease: LEASE, second_look_share: 0.0 },
+            timing: Timing { retry_scale: 1.0, review_lease: LEASE, second_look_share: 0.0, claim_limit: 3 },
             fresh_review: ReviewId::new(),
+            claims: 0,
         };
         let plan = transition(&cx, &self.state, cause.clone());
         assert_eq!(plan, transition(&cx, &self.state, cause.clone()), "the table is a function");
