@@ -89,12 +89,12 @@ pub enum Cause {
         /// Why it was not good; none when it was.
         refused: Option<Refused>,
     },
-    /// Somebody looked at the photo.
+    /// Somebody looked at a photo.
     PhotoViewed {
         /// Who.
         actor: Actor,
-        /// Which photo.
-        photo: PhotoId,
+        /// Which photo; without, the one that the registry retains.
+        photo: Option<PhotoId>,
     },
     /// The card (驾驶证电子版) of the licence could not be drawn from its data, for example for want of a glyph.
     CardRefused {
@@ -169,16 +169,16 @@ pub enum ReviewAct {
         /// SHA-256 (hex) of the new lease token.
         token_hash: String,
     },
-    /// A supervisor gives it to somebody.
+    /// A supervisor gives it to somebody, or takes that back.
     Reassign {
         /// Who.
         supervisor: String,
-        /// To whom.
-        to: String,
+        /// To whom; to nobody in particular without.
+        to: Option<String>,
         /// Why, for the log.
         reason: String,
     },
-    /// A supervisor opens a decided review again, before its decision takes effect.
+    /// A supervisor opens a decided review again, before the result reaches the applicant.
     Reopen {
         /// Who.
         supervisor: String,
@@ -232,6 +232,8 @@ pub enum ReviewAct {
         evidence_hash: Option<String>,
         /// How long it can be undone.
         undo: Duration,
+        /// Whether it is a person with a session, of whose decisions a share is looked at twice.
+        signed_in: bool,
     },
     /// The reviewer takes the decision back.
     Undo {
@@ -278,6 +280,12 @@ pub enum Refusal {
     /// There is no decision that could be opened again.
     #[error("the review is not decided")]
     NotDecided,
+    /// The licence is issued: the decision on its photo is not opened again.
+    #[error("the licence is issued: an operator can end its service, and the holder applies again")]
+    AlreadyIssued,
+    /// The applicant may know of the rejection.
+    #[error("the applicant is being told of the rejection, and can apply again")]
+    AlreadyTold,
     /// The lease token is not the present one, or its lease lapsed.
     #[error("the review lease is lost")]
     LeaseLost,
@@ -320,6 +328,8 @@ impl Refusal {
             Self::ConflictOfInterest => "conflict_of_interest",
             Self::AssignedToOther => "assigned_to_other",
             Self::NotDecided => "not_decided",
+            Self::AlreadyIssued => "already_issued",
+            Self::AlreadyTold => "already_told",
             Self::LeaseLost => "lease_lost",
             Self::StaleEvidence => "stale_evidence",
             Self::LicenceNotCurrent => "licence_not_current",

@@ -222,8 +222,8 @@ impl Planner for BatchPlanner<'_> {
         self.items.iter().filter_map(|item| item.cause.claimant()).map(str::to_owned).collect()
     }
 
-    fn counted(&mut self, claims: HashMap<String, u64>) {
-        self.claims = claims;
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
+        self.claims.clone_from(claims);
     }
 
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {

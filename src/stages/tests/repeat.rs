@@ -111,7 +111,8 @@ impl Life {
         self.plan(Cause::Review { review: review.id, act: claim });
         let (reasons, undo) = (Vec::new(), Duration::ZERO);
         let evidence_hash = Some(review.evidence.hash);
-        let act = ReviewAct::Decide { token_hash, verdict: Verdict::Approve, reasons, evidence_hash, undo };
+        let act =
+            ReviewAct::Decide { token_hash, verdict: Verdict::Approve, reasons, evidence_hash, undo, signed_in: false };
         self.plan(Cause::Review { review: review.id, act });
     }
 
