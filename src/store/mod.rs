@@ -130,6 +130,8 @@ pub trait Reviews: Send + Sync {
     async fn review(&self, id: ReviewId) -> Result<Option<Review>>;
     /// Least time left first (no due time last), then oldest.
     async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>>;
+    /// How many match, counted up to `cap`.
+    async fn count_reviews(&self, filter: &ReviewFilter, cap: u64) -> Result<u64>;
     /// The most urgent ones that the claimant may claim now: highest priority, then least time left, then oldest. Without
     /// those that are put off, given to somebody else, of the claimant's own application, or of one that the claimant
     /// decided on before.

@@ -13,6 +13,7 @@ use crate::domain::{
     ids::{ApplicationId, BatchId, LeaseId, LicenceId, PhotoId, WebhookId},
     job::{Job, Slot},
     licence_display::LicenceState,
+    photo_check::FaceBox,
     review::ReviewState,
     stage::Stage,
 };
@@ -96,7 +97,7 @@ pub trait Planner: Send {
         BTreeSet::new()
     }
     /// How many unexpired leases each claimant holds (none without an entry); told before each plan.
-    fn counted(&mut self, claims: HashMap<String, u64>) {
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
         debug_assert!(claims.is_empty(), "nobody asked");
     }
     /// Turns the locked states (of those applications that exist, in no order) into writes.
@@ -302,6 +303,8 @@ pub struct PhotoRecord {
     pub sha256: String,
     /// The automatic checks, as the API shows them.
     pub checks: serde_json::Value,
+    /// The face that was found; none where there was none, or where nobody looked.
+    pub face: Option<FaceBox>,
     /// Version of the thresholds that the checks used.
     pub thresholds: String,
     /// Key of the file in the blob store.

@@ -57,6 +57,7 @@ pub async fn filters_and_pages(site: Site) {
     ];
     for (filter, expected) in cases {
         assert_eq!(listed(&site, &filter, 2).await, expected, "{filter:?}");
+        assert_eq!(site.count_reviews(&filter, 3).await.unwrap(), expected.len().min(3) as u64, "{filter:?}");
     }
     assert!(site.review(ReviewId::new()).await.unwrap().is_none());
     let backlog = site.backlog().await.unwrap();
@@ -161,7 +162,7 @@ impl Planner for ClaimOne {
         ["li", "wang"].map(str::to_owned).into()
     }
 
-    fn counted(&mut self, claims: HashMap<String, u64>) {
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
         assert!(!claims.contains_key("wang"), "{claims:?}");
         self.0 = claims.get("li").copied().unwrap_or_default();
     }

@@ -26,6 +26,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261122300000_create_figures.sql",
     "20261122310000_index_stalled_applications.sql",
     "20261128060000_index_reviews_by_authority.sql",
+    "20261128060100_add_face_to_photos.sql",
+    "20261128060200_index_overturned_reviews.sql",
 );
 
 /// The oldest server with everything that the statements use.

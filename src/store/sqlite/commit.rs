@@ -29,7 +29,8 @@ impl SqliteStore {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let snapshots = load(&mut tx, ids).await?;
-        planner.counted(claims(&mut tx, &planner.claimants()).await?);
+        let claims = claims(&mut tx, &planner.claimants()).await?;
+        planner.counted(&claims);
         let locked: HashSet<ApplicationId> = snapshots.iter().map(|snapshot| snapshot.application.id).collect();
         let writes = planner.plan(snapshots);
         if writes.is_empty() {
