@@ -74,9 +74,10 @@ pub(super) async fn claim_next(
         return Err(Refusal::ClaimLimit.into());
     }
     // What reviewers passed on waits for a supervisor only, and so it comes before the rest.
-    let offers: &[Offer] = match reviewer.supervisor {
-        true => &[Offer::Assigned, Offer::Escalated, Offer::Usual],
-        false => &[Offer::Assigned, Offer::Usual],
+    let offers: &[Offer] = if reviewer.supervisor {
+        &[Offer::Assigned, Offer::Escalated, Offer::Usual]
+    } else {
+        &[Offer::Assigned, Offer::Usual]
     };
     for authority in wanted {
         for offer in offers {
@@ -155,7 +156,7 @@ async fn take(
         return Ok(Err(refusal));
     }
     let review = after.review.ok_or_else(Problem::not_found)?;
-    Ok(Ok(ClaimedBody { review: ReviewBody::of(review, &Promise::of(state)), lease_token }))
+    Ok(Ok(ClaimedBody { review: ReviewBody::of(review, &Promise::of(state), &reviewer.viewer()), lease_token }))
 }
 
 /// A token of 32 random bytes, and what is stored of it.
