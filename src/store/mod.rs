@@ -8,6 +8,7 @@ pub mod insight;
 pub mod licences;
 mod migrate;
 pub mod notes;
+pub mod offers;
 pub mod postgres;
 pub mod rows;
 pub mod sqlite;
@@ -28,11 +29,12 @@ use crate::domain::{
 };
 use insight::Insight;
 use notes::Notes;
+use offers::{Claimant, Offer};
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Batch, Ceiling, ClaimBatch,
-    Claimant, Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, Offer, OperatorAction, Page, Pause,
-    PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar,
-    StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
+    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, OperatorAction, Page, Pause, PhotoRecord,
+    PinnedWorkflow, Planner, Process, QueueDepth, ReviewFilter, StatusCount, StoredCalendar, StoredCheckpoint,
+    StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };
 use users::{Sessions, Users};
 

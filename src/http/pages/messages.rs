@@ -172,7 +172,7 @@ mod tests {
         let is_code = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let found = markers.iter().flat_map(|marker| text.match_indices(marker).map(|(at, marker)| at + marker.len()));
         found
-            .filter_map(|at| text[at..].split(';').next()?.split('"').skip(1).step_by(2).find(is_code))
+            .filter_map(|at| text[at..].split([';', '}']).next()?.split('"').skip(1).step_by(2).find(is_code))
             .map(str::to_owned)
             .collect()
     }
