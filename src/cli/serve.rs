@@ -178,7 +178,6 @@ fn settings(config: &Config) -> anyhow::Result<http::Settings> {
     let limits = &config.limits;
     Ok(http::Settings {
         allow_private_callbacks: config.webhooks.allow_private_callbacks,
-        claim_limit: u64::from(config.review.claim_limit),
         request_limit: wiring::rate(limits.requests_per_second, limits.requests_burst)?,
         undo: config.review.undo_seconds.duration(),
         session: http::SessionSettings {

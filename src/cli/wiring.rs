@@ -308,6 +308,7 @@ pub async fn engine(
             retry_scale: config.workflow.retry_scale,
             review_lease: config.review.lease_seconds.duration(),
             second_look_share: config.review.second_look_share,
+            claim_limit: u64::from(config.review.claim_limit),
         },
     };
     let engine = Engine::new(Shared::new(store, clock, secrets, hints, places, settings, workflows, calendar));

@@ -89,7 +89,8 @@ pub struct ReviewConfig {
     pub claim_limit: u32,
     /// The console's time to take a decision back; 0 to 60.
     pub undo_seconds: Seconds,
-    /// The share of decisions, 0 to 1, that a second person looks at; unlawful or improper content always is.
+    /// The share of signed-in people's decisions, 0 to 1, that a second person looks at; unlawful or improper content
+    /// always is. Never 0 in earnest: a second look would tell of the first verdict.
     pub second_look_share: f64,
 }
 
@@ -99,7 +100,7 @@ impl Default for ReviewConfig {
             lease_seconds: Seconds::new(300),
             claim_limit: 3,
             undo_seconds: Seconds::new(10),
-            second_look_share: 0.0,
+            second_look_share: 0.02,
         }
     }
 }

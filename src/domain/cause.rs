@@ -94,12 +94,12 @@ pub enum Cause {
         /// Why it was not good; none when it was.
         refused: Option<Refused>,
     },
-    /// Somebody looked at the photo.
+    /// Somebody looked at a photo.
     PhotoViewed {
         /// Who.
         actor: Actor,
-        /// Which photo.
-        photo: PhotoId,
+        /// Which photo; without, the one that the registry retains.
+        photo: Option<PhotoId>,
     },
     /// The card (驾驶证电子版) of the licence could not be drawn from its data, for example for want of a glyph.
     CardRefused {
@@ -108,6 +108,16 @@ pub enum Cause {
     },
     /// The card was drawn.
     CardDrawn,
+}
+
+impl Cause {
+    /// The reviewer who would hold one more task.
+    pub fn claimant(&self) -> Option<&str> {
+        match self {
+            Self::Review { act: ReviewAct::Claim { reviewer, .. }, .. } => Some(reviewer),
+            _ => None,
+        }
+    }
 }
 
 /// What an operator does with a stalled application.
@@ -166,16 +176,16 @@ pub enum ReviewAct {
         /// SHA-256 (hex) of the new lease token.
         token_hash: String,
     },
-    /// A supervisor gives it to somebody.
+    /// A supervisor gives it to somebody, or takes that back.
     Reassign {
         /// Who.
         supervisor: String,
-        /// To whom.
-        to: String,
+        /// To whom; to nobody in particular without.
+        to: Option<String>,
         /// Why, for the log.
         reason: String,
     },
-    /// A supervisor opens a decided review again, before its decision takes effect.
+    /// A supervisor opens a decided review again, before the result reaches the applicant.
     Reopen {
         /// Who.
         supervisor: String,
@@ -229,6 +239,8 @@ pub enum ReviewAct {
         evidence_hash: Option<String>,
         /// How long it can be undone.
         undo: Duration,
+        /// Whether it is a person with a session, of whose decisions a share is looked at twice.
+        signed_in: bool,
     },
     /// The reviewer takes the decision back.
     Undo {
@@ -260,6 +272,9 @@ pub enum Refusal {
     /// Another reviewer holds it, or it is no longer open.
     #[error("the review is not open")]
     AlreadyClaimed,
+    /// The reviewer holds as many tasks as they may.
+    #[error("the reviewer holds as many tasks as one may")]
+    ClaimLimit,
     /// The task is a supervisor's.
     #[error("the review was escalated to a supervisor")]
     SupervisorOnly,
@@ -272,6 +287,12 @@ pub enum Refusal {
     /// There is no decision that could be opened again.
     #[error("the review is not decided")]
     NotDecided,
+    /// The licence is issued: the decision on its photo is not opened again.
+    #[error("the licence is issued: an operator can end its service, and the holder applies again")]
+    AlreadyIssued,
+    /// The applicant may know of the rejection.
+    #[error("the applicant is being told of the rejection, and can apply again")]
+    AlreadyTold,
     /// The lease token is not the present one, or its lease lapsed.
     #[error("the review lease is lost")]
     LeaseLost,
@@ -309,10 +330,13 @@ impl Refusal {
             Self::NotStalled => "not_stalled",
             Self::NotAcceptable => "not_acceptable",
             Self::AlreadyClaimed => "already_claimed",
+            Self::ClaimLimit => "claim_limit_reached",
             Self::SupervisorOnly => "supervisor_only",
             Self::ConflictOfInterest => "conflict_of_interest",
             Self::AssignedToOther => "assigned_to_other",
             Self::NotDecided => "not_decided",
+            Self::AlreadyIssued => "already_issued",
+            Self::AlreadyTold => "already_told",
             Self::LeaseLost => "lease_lost",
             Self::StaleEvidence => "stale_evidence",
             Self::LicenceNotCurrent => "licence_not_current",

@@ -55,6 +55,20 @@ impl From<&str> for Measure {
     }
 }
 
+/// Where a face was found in a picture, in its pixels from the upper left corner. The detector's box is narrower than the
+/// head: from brow to chin, without hair and ears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FaceBox {
+    /// From the left edge.
+    pub left: u32,
+    /// From the upper edge.
+    pub top: u32,
+    /// To the right.
+    pub width: u32,
+    /// Downwards.
+    pub height: u32,
+}
+
 /// One automatic check of one photo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {

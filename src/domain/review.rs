@@ -61,6 +61,9 @@ pub struct ReviewDecision {
     pub takes_effect_at: DateTime<Utc>,
     /// Whether it has taken effect.
     pub effective: bool,
+    /// Whether it is of the share that a second person looks at although nothing demands it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sampled: bool,
 }
 
 impl ReviewDecision {
@@ -72,6 +75,27 @@ impl ReviewDecision {
     fn agrees_with(&self, other: &Self) -> bool {
         self.verdict == other.verdict && self.is_grave() == other.is_grave()
     }
+
+    /// Whether it says the same; the order of reasons says nothing.
+    pub fn says(&self, verdict: Verdict, reasons: &[PhotoReason]) -> bool {
+        let all_in = |some: &[PhotoReason], others: &[PhotoReason]| some.iter().all(|reason| others.contains(reason));
+        self.verdict == verdict && all_in(&self.reasons, reasons) && all_in(reasons, &self.reasons)
+    }
+}
+
+/// A round of a review that a supervisor opened again: what was decided in it, and why that does not stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerRound {
+    /// Its number.
+    pub round: u32,
+    /// The decisions made in it, oldest first.
+    pub decisions: Vec<ReviewDecision>,
+    /// The supervisor.
+    pub reopened_by: String,
+    /// When.
+    pub reopened_at: DateTime<Utc>,
+    /// Why.
+    pub reason: String,
 }
 
 /// What a reviewer is shown, and its hash.
@@ -92,7 +116,7 @@ pub struct Review {
     pub id: ReviewId,
     /// The application under review.
     pub application_id: ApplicationId,
-    /// 1 for the first review of the application, 2 after a reopened one.
+    /// 1 for the first review of the application; a reopened one begins the next round.
     pub round: u32,
     /// Where it stands.
     pub state: ReviewState,
@@ -117,6 +141,9 @@ pub struct Review {
     /// What others decided before in this round, where a second person has to look (四眼原则).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<ReviewDecision>,
+    /// Rounds before this one, oldest first: a supervisor opened the task again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerRound>,
     /// Whether a supervisor wants a second person to look.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub second_demanded: bool,
@@ -131,8 +158,8 @@ pub struct Review {
 /// Whose look a decision still needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextLook {
-    /// Nobody's: this is the decision.
-    Nobody(ReviewDecision),
+    /// Nobody's: the decision stands, with the reasons of all who agree.
+    Nobody(Vec<PhotoReason>),
     /// A second person's.
     SecondPerson,
     /// A supervisor's: two people disagree.
@@ -155,23 +182,28 @@ impl Review {
         self.earlier.iter().any(|decision| decision.reviewer == name)
     }
 
+    /// Every decision on it that was not undone, also those of former rounds.
+    pub fn decisions(&self) -> impl Iterator<Item = &ReviewDecision> {
+        let former = self.former.iter().flat_map(|round| &round.decisions);
+        former.chain(&self.earlier).chain(&self.decision)
+    }
+
     /// Whose look a decision needs: of unlawful or improper content always a second one, of the rest where a supervisor
-    /// wants it and a share of 0 to 1, and a supervisor's where two people disagree.
-    pub fn next_look(&self, decision: &ReviewDecision, share: f64) -> NextLook {
+    /// wants it or chance has it, and a supervisor's where two people disagree.
+    pub fn next_look(&self, decision: &ReviewDecision) -> NextLook {
         match self.earlier.as_slice() {
-            [] if decision.is_grave() || self.second_demanded || self.is_sampled(share) => NextLook::SecondPerson,
+            [] if decision.is_grave() || self.second_demanded || decision.sampled => NextLook::SecondPerson,
             [first] if !first.agrees_with(decision) => NextLook::Supervisor,
             [first] => {
                 let more = first.reasons.iter().filter(|reason| !decision.reasons.contains(reason));
-                let reasons = decision.reasons.iter().chain(more).copied().collect();
-                NextLook::Nobody(ReviewDecision { reasons, ..decision.clone() })
+                NextLook::Nobody(decision.reasons.iter().chain(more).copied().collect())
             }
-            _ => NextLook::Nobody(decision.clone()),
+            _ => NextLook::Nobody(decision.reasons.clone()),
         }
     }
 
-    /// By the random end of the task's id: nobody can steer it, and it is the same at every look.
-    fn is_sampled(&self, share: f64) -> bool {
+    /// Whether it is of a share, 0 to 1, of all tasks: by the random end of its id, which nobody can steer.
+    pub fn is_sampled(&self, share: f64) -> bool {
         let [.., a, b, c, d] = *self.id.0.as_bytes();
         f64::from(u32::from_be_bytes([a, b, c, d])) < share * 2_f64.powi(32)
     }

@@ -169,7 +169,8 @@ async fn write(shared: &Shared, items: &[Item]) -> Result<Vec<Result<Answer, Unk
         states.entry(item.application).or_insert_with(|| shared.known.take(item.application));
     }
     let mut planner = BatchPlanner::new(shared, items);
-    if states.values().all(Option::is_some) {
+    // Claims are counted in the store's transaction: those of other processes count too.
+    if planner.claimants().is_empty() && states.values().all(Option::is_some) {
         let writes = planner.plan(states.into_values().flatten().collect());
         if shared.store.commit_known(&writes).await? {
             return Ok(planner.committed());

@@ -63,7 +63,7 @@ impl Site {
             committers: 1,
             linger: Duration::from_millis(2),
             drain: second,
-            timing: Timing { retry_scale: 1.0, review_lease: 300 * second, second_look_share: 0.0 },
+            timing: Timing { retry_scale: 1.0, review_lease: 300 * second, second_look_share: 0.0, claim_limit: 3 },
         };
         let workflows = workflow_files::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows")).unwrap();
         let shared = Shared::new(

@@ -2,7 +2,7 @@
 //! if these are outdated.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -77,6 +77,8 @@ pub struct BatchPlanner<'a> {
     changes: Vec<Change>,
     /// Applications of a workflow version that this process does not know.
     strange: HashSet<ApplicationId>,
+    /// How many tasks each claimant holds, those of this batch among them.
+    claims: HashMap<String, u64>,
     jobs_left: bool,
     webhooks: bool,
 }
@@ -92,6 +94,7 @@ impl<'a> BatchPlanner<'a> {
             continuations: Vec::new(),
             changes: Vec::new(),
             strange: HashSet::new(),
+            claims: HashMap::new(),
             jobs_left: false,
             webhooks: false,
         }
@@ -121,12 +124,17 @@ impl<'a> BatchPlanner<'a> {
             let item = &self.items[index];
             let timing = shared.settings.timing;
             let fresh_review = ReviewId::new();
-            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review, began: item.began };
+            let claimant = item.cause.claimant();
+            let claims = claimant.and_then(|name| self.claims.get(name)).copied().unwrap_or_default();
+            let cx = Context { workflow, calendar: &calendar, now, timing, fresh_review, began: item.began, claims };
             let answer = transition(&cx, &write.after, item.cause.clone()).map(|plan| {
                 changed = true;
                 applicant = item.applicant.clone().or_else(|| applicant.take());
                 write.note = item.note.clone().or_else(|| write.note.take());
                 fold(&mut write, plan, now);
+                if let Some(name) = claimant {
+                    self.claims.insert(name.to_owned(), claims + 1);
+                }
             });
             self.answers[index] = Some(answer);
         }
@@ -219,6 +227,14 @@ impl<'a> BatchPlanner<'a> {
 }
 
 impl Planner for BatchPlanner<'_> {
+    fn claimants(&self) -> BTreeSet<String> {
+        self.items.iter().filter_map(|item| item.cause.claimant()).map(str::to_owned).collect()
+    }
+
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
+        self.claims.clone_from(claims);
+    }
+
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
         self.answers = vec![None; self.items.len()];
         self.after.clear();

@@ -8,6 +8,7 @@ use axum::{
 use crate::store::users::User;
 
 use super::{
+    api::reviews::body::Viewer,
     auth::{Authorised, Caller, Review, Scope},
     problem::Problem,
     state::AppState,
@@ -34,18 +35,23 @@ impl AsReviewer {
         self.user.as_ref().and_then(|user| user.document.clone())
     }
 
+    /// As whom the person is shown tasks.
+    pub fn viewer(&self) -> Viewer {
+        Viewer { name: self.name.clone(), supervisor: self.supervisor }
+    }
+
     /// The issuing authorities whose tasks the person gets, in this order; none stands for every one.
     ///
     /// # Errors
     /// 403 when another than the own one is `asked` for by somebody who may not.
     pub fn authorities<'a>(&'a self, asked: Option<&'a str>) -> Result<Vec<Option<&'a str>>, Problem> {
+        if self.user.as_ref().is_some_and(|user| !user.takes(asked)) {
+            let detail = "the reviewer takes the tasks of another issuing authority only";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "authority_not_allowed", detail));
+        }
         let own =
             self.user.as_ref().and_then(|user| user.authority.as_deref().map(|own| (own, user.other_authorities)));
         match (asked, own) {
-            (Some(asked), Some((own, false))) if asked != own => {
-                let detail = "the reviewer takes the tasks of another issuing authority only";
-                Err(Problem::new(StatusCode::FORBIDDEN, "authority_not_allowed", detail))
-            }
             (Some(asked), _) => Ok(vec![Some(asked)]),
             (None, Some((own, true))) => Ok(vec![Some(own), None]),
             (None, Some((own, false))) => Ok(vec![Some(own)]),

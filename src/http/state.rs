@@ -2,8 +2,6 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
-use tokio::sync::Mutex;
-
 use crate::{
     engine::Engine,
     hints::RateLimit,
@@ -33,8 +31,6 @@ const FORECAST_KEPT: Duration = Duration::from_secs(15);
 pub struct Settings {
     /// Whether callbacks may point to private addresses and use http.
     pub allow_private_callbacks: bool,
-    /// How many open claims a reviewer may hold.
-    pub claim_limit: u64,
     /// Requests per API key; none for no limit.
     pub request_limit: Option<RateLimit>,
     /// The longest time a handler may take.
@@ -51,7 +47,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             allow_private_callbacks: false,
-            claim_limit: 3,
             request_limit: RateLimit::new(2000.0, 4000).ok(),
             time_limit: Duration::from_secs(90),
             undo: Duration::from_secs(10),
@@ -82,7 +77,6 @@ pub struct Parts {
     pub(super) keys: KeyRing,
     pub(super) overview: Cached<OverviewBody>,
     pub(super) forecast: Cached<ForecastBody>,
-    pub(super) claims: ClaimLocks,
     pub(super) passwords: Passwords,
     pauses: Cached<Arc<[Pause]>>,
 }
@@ -115,7 +109,6 @@ impl AppState {
             keys: KeyRing::default(),
             overview: Cached::new(OVERVIEW_KEPT),
             forecast: Cached::new(FORECAST_KEPT),
-            claims: ClaimLocks::default(),
             passwords: Passwords::default(),
             pauses: Cached::new(PAUSES_KEPT),
         }))
@@ -132,18 +125,5 @@ impl AppState {
     /// After a pause or its end: this process knows at once.
     pub(super) async fn forget_pauses(&self) {
         self.pauses.forget().await;
-    }
-}
-
-/// Makes counting a reviewer's claims and adding one a single step, within this process.
-#[derive(Debug, Default)]
-pub struct ClaimLocks([Mutex<()>; 16]);
-
-impl ClaimLocks {
-    /// The lock that this reviewer shares with few others.
-    pub fn of(&self, reviewer: &str) -> &Mutex<()> {
-        let [first, rest @ ..] = &self.0;
-        let sum = reviewer.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        rest.get(sum % self.0.len()).unwrap_or(first)
     }
 }

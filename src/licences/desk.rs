@@ -18,7 +18,7 @@ use crate::{
     },
     engine::{Engine, commit::ApplyError, sweep::licences::LicenceSource},
     photos::{PhotoVault, VaultError},
-    providers::{DocumentRef, Registry},
+    providers::{CallError, DocumentRef, Registry},
     secrets::SignatureError,
     store::{StoreError, types::LicenceRecord},
     telemetry::metrics::LICENCE_CHANGES,
@@ -101,12 +101,14 @@ impl Desk {
         Self(Arc::new(Parts { engine, settings, photos, registry, statuses }))
     }
 
-    /// The photo that the registry retains (留存照片) of a document's holder, a JPEG; none where it has none, or cannot be
-    /// asked now.
-    pub async fn retained(&self, document: &DocumentNumber) -> Option<Vec<u8>> {
+    /// The photo that the registry retains (留存照片) of a document's holder, a JPEG; none where it has none.
+    ///
+    /// # Errors
+    /// When the registry cannot be asked now.
+    pub async fn retained(&self, document: &DocumentNumber) -> Result<Option<Vec<u8>>, CallError> {
         let asked =
             DocumentRef { document_type: document.document_type().as_str(), document_number: document.as_str() };
-        self.0.registry.query_photo(asked, &uuid::Uuid::now_v7().to_string()).await.ok().flatten()
+        self.0.registry.query_photo(asked, &uuid::Uuid::now_v7().to_string()).await
     }
 
     /// A licence as it is shown now; none when there is no such licence.

@@ -8,7 +8,7 @@ use super::face::{Face, FaceFinder, fit};
 use super::origin::Origin;
 use super::thresholds::{OnBreach, Rule, Thresholds};
 use crate::domain::application::PhotoSource;
-use crate::domain::photo_check::{Check, CheckResult, Measure};
+use crate::domain::photo_check::{Check, CheckResult, FaceBox, Measure};
 use crate::domain::photo_reason::{AutoClass, PhotoReason};
 
 /// The reasons that every inspection answers, in the order of its checks. Transparency adds
@@ -56,7 +56,7 @@ fn at_most(code: PhotoReason, value: f64, rule: Rule) -> Check {
     Check::new(code, judge(code, value <= rule.limit, rule.on_breach), value, rule.limit)
 }
 
-/// Every check on an upright picture except that on the file itself, in the order of [`EXAMINED`].
+/// Every check on an upright picture except that on the file itself, in the order of [`EXAMINED`], and the largest face.
 pub(super) fn all(
     picture: &RgbImage,
     origin: &Origin,
@@ -64,7 +64,7 @@ pub(super) fn all(
     now: chrono::DateTime<chrono::Utc>,
     finder: &FaceFinder,
     limits: &Thresholds,
-) -> Vec<Check> {
+) -> (Vec<Check>, Option<FaceBox>) {
     let (width, height) = fit(picture.width(), picture.height(), WORK_SIZE.0, WORK_SIZE.1);
     let small = imageops::thumbnail(picture, width, height);
     let faces = finder.find(&small, limits.face_score_min.limit);
@@ -76,7 +76,7 @@ pub(super) fn all(
     checks.extend(portrait(picture, &small, face, limits));
     checks.push(origin.age(declared, now, limits));
     checks.push(origin.editing(limits));
-    checks
+    (checks, face.map(|face| face.place_in(picture.dimensions())))
 }
 
 /// P44 and P45.

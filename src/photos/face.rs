@@ -9,6 +9,8 @@ use image::imageops;
 use image::{GrayImage, Luma, RgbImage};
 use rustface::{ImageData, Model};
 
+use crate::domain::photo_check::FaceBox;
+
 /// The model behind the scores, stored with every inspection.
 pub const MODEL_VERSION: &str = "seeta_fd_frontal_v1.0";
 static MODEL: &[u8] = include_bytes!("model/seeta_fd_frontal_v1.0.bin");
@@ -36,6 +38,17 @@ impl Face {
     pub(super) fn head_covers(&self, x: f64, y: f64) -> bool {
         let side = 0.1 * self.width;
         x > self.left - side && x < self.left + self.width + side && y > self.top - 0.4 * self.height
+    }
+
+    /// Its place in a picture of this size, without what lies outside.
+    pub(super) fn place_in(&self, (width, height): (u32, u32)) -> FaceBox {
+        let pixels = |from: f64, to: f64, size: u32| {
+            let pixel = |share: f64| (share * f64::from(size)).round().clamp(0.0, f64::from(size)) as u32;
+            (pixel(from), pixel(to).saturating_sub(pixel(from)))
+        };
+        let (left, width) = pixels(self.left, self.left + self.width, width);
+        let (top, height) = pixels(self.top, self.top + self.height, height);
+        FaceBox { left, top, width, height }
     }
 
     /// The face's part of a picture; none when it lies outside.
@@ -155,6 +168,12 @@ mod tests {
         assert_eq!(fit(100, 150, 260, 400), (100, 150));
         assert_eq!(fit(1, 20_000, 260, 400), (1, 400));
         assert_eq!(fit(20_000, 1, 260, 400), (260, 1));
+    }
+
+    #[test]
+    fn a_box_stays_within_its_picture() {
+        let face = Face { left: -0.1, top: 0.25, width: 0.5, height: 0.9, score: 3.0 };
+        assert_eq!(face.place_in((520, 756)), FaceBox { left: 0, top: 189, width: 208, height: 567 });
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::file::{self, FileError};
 use super::origin::Origin;
 use super::thresholds::Thresholds;
 use crate::domain::application::PhotoSource;
-use crate::domain::photo_check::{Check, CheckResult};
+use crate::domain::photo_check::{Check, CheckResult, FaceBox};
 
 /// A photo that was accepted for review.
 #[derive(Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Inspected {
     pub sha256: String,
     /// What the checks found: none of them `fail`.
     pub checks: Vec<Check>,
+    /// The largest face, where one was found.
+    pub face: Option<FaceBox>,
     /// The limits that were applied.
     pub thresholds_version: String,
 }
@@ -118,7 +120,8 @@ impl Inspector {
         let upright = upright.into_rgb8();
 
         let mut found = vec![checks::file_accepted(bytes.len())];
-        found.extend(checks::all(&upright, &origin, declared, now, &self.finder, &self.limits));
+        let (on_picture, face) = checks::all(&upright, &origin, declared, now, &self.finder, &self.limits);
+        found.extend(on_picture);
         found.extend(checks::transparency(picture.translucent));
         let reasons: Vec<Check> = found.iter().filter(|c| c.result == CheckResult::Fail).cloned().collect();
         if !reasons.is_empty() {
@@ -132,6 +135,7 @@ impl Inspector {
             width: upright.width(),
             height: upright.height(),
             checks: found,
+            face,
             thresholds_version: self.limits.version.clone(),
         })
     }

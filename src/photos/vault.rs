@@ -102,6 +102,7 @@ impl PhotoVault {
             height,
             sha256: hex::encode(Sha256::digest(picture)),
             checks: json!([]),
+            face: None,
             thresholds: String::new(),
             blob: photo_file::blob_key(id),
             created_at: self.store.now().await?,

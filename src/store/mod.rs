@@ -35,8 +35,8 @@ use insight::Insight;
 use notes::Notes;
 use schedules::Schedules;
 use types::{
-    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch,
-    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
+    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch, Claimant,
+    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, Offer, OperatorAction, Page, Pause,
     PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
     StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };
@@ -139,9 +139,12 @@ pub trait Reviews: Send + Sync {
     async fn review(&self, id: ReviewId) -> Result<Option<Review>>;
     /// Least time left first (no due time last), then oldest.
     async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>>;
-    /// The most urgent claimable ones (open; the supervisor's, or else all others), of the authority if given:
-    /// highest priority, then least time left, then oldest.
-    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>>;
+    /// How many match, counted up to `cap`.
+    async fn count_reviews(&self, filter: &ReviewFilter, cap: u64) -> Result<u64>;
+    /// The most urgent ones that the claimant may claim now: highest priority, then least time left, then oldest. Without
+    /// those that are put off, given to somebody else, of the claimant's own application, or of one that the claimant
+    /// decided on before.
+    async fn claimable(&self, who: &Claimant<'_>, offer: Offer, limit: usize) -> Result<Vec<Review>>;
     /// How many unexpired leases a reviewer holds.
     async fn claims_of(&self, reviewer: &str) -> Result<u64>;
     /// Applications whose review lease lapsed.

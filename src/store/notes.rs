@@ -26,11 +26,11 @@ pub struct StoredNote {
 pub trait Notes: Send + Sync {
     /// The notes on an application, oldest first, at most 100.
     async fn notes(&self, application: ApplicationId) -> Result<Vec<StoredNote>>;
-    /// What reviewers did of one kind since a moment, newest first: all of them, or one by name.
+    /// What a reviewer did of one kind since a moment, newest first.
     async fn review_events(
         &self,
         kind: EventType,
-        reviewer: Option<&str>,
+        reviewer: &str,
         from: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<StoredEvent>>;
@@ -42,4 +42,6 @@ pub trait Notes: Send + Sync {
         from: DateTime<Utc>,
         cap: usize,
     ) -> Result<u64>;
+    /// How many decisions of a reviewer others overturned since a moment, counted up to `cap`.
+    async fn count_overturned(&self, reviewer: &str, from: DateTime<Utc>, cap: usize) -> Result<u64>;
 }

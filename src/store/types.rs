@@ -1,5 +1,7 @@
 //! What crosses the border between the engine and the databases.
 
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,7 @@ use crate::domain::{
     job::{Job, Slot},
     licence_display::LicenceState,
     licence_watch::CardProblem,
+    photo_check::FaceBox,
     review::ReviewState,
     stage::Stage,
 };
@@ -91,6 +94,14 @@ pub struct Write {
 
 /// Makes plans inside the store's transaction.
 pub trait Planner: Send {
+    /// Reviewers whose leases the plans count: until the transaction ends no other one counts theirs.
+    fn claimants(&self) -> BTreeSet<String> {
+        BTreeSet::new()
+    }
+    /// How many unexpired leases each claimant holds (none without an entry); told before each plan.
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
+        debug_assert!(claims.is_empty(), "nobody asked");
+    }
     /// Turns the locked states (of those applications that exist, in no order) into writes.
     /// Called again from the start when the transaction has to be repeated.
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write>;
@@ -296,6 +307,8 @@ pub struct PhotoRecord {
     pub sha256: String,
     /// The automatic checks, as the API shows them.
     pub checks: serde_json::Value,
+    /// The face that was found; none where there was none, or where nobody looked.
+    pub face: Option<FaceBox>,
     /// Version of the thresholds that the checks used.
     pub thresholds: String,
     /// Key of the file in the blob store.
@@ -413,6 +426,30 @@ pub struct ReviewFilter {
     pub authority: Option<String>,
     /// Under a lease of this reviewer, lapsed or not.
     pub reviewer: Option<String>,
+}
+
+/// Which open tasks are offered to somebody who asks for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Those that a supervisor gave to the reviewer.
+    Assigned,
+    /// Those that wait for a supervisor.
+    Escalated,
+    /// All others.
+    Usual,
+}
+
+/// Who wants a task, and of which authority.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant<'a> {
+    /// The reviewer's name.
+    pub reviewer: &'a str,
+    /// Blind index of the reviewer's own document, where it is known.
+    pub document: Option<&'a str>,
+    /// Whether that is a supervisor.
+    pub supervisor: bool,
+    /// Tasks of this issuing authority only.
+    pub authority: Option<&'a str>,
 }
 
 /// An alert that was not mailed yet.

@@ -31,6 +31,16 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
+impl User {
+    /// Whether tasks of an issuing authority may be the person's; those of none may be anybody's.
+    pub fn takes(&self, authority: Option<&str>) -> bool {
+        match (&self.authority, authority) {
+            (Some(own), Some(of)) => self.other_authorities || own == of,
+            _ => true,
+        }
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()

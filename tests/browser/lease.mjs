@@ -5,6 +5,9 @@ await test(async (open) => {
   const context = await open();
   const page = await signIn(context, "wang");
   const id = await nextTask(page);
+  const name = page.locator('[data-value="name"]');
+  await page.click('.reveal[data-fact="name"]');
+  await until("the name is shown", async () => !(await name.innerText()).includes("*"));
   await page.keyboard.press("r");
   await page.keyboard.type("dmz");
   await page.keyboard.press("Enter");
@@ -12,6 +15,7 @@ await test(async (open) => {
   await page.waitForSelector("#lost:not([hidden])");
   await shot(page, "lost");
   assert.ok(await page.locator("#send").isDisabled());
+  assert.match(await name.innerText(), /\*/, "masked again");
   await page.keyboard.press("Control+Enter");
   await until("the task is open again", async () => (await api(`/v1/reviews/${id}`)).state === "open");
   await Promise.all([page.waitForEvent("load"), page.click("#reclaim")]);

@@ -84,6 +84,12 @@ async fn a_lease_is_lost_in_an_open_page() {
 }
 
 #[tokio::test]
+async fn drafts_are_one_persons() {
+    let site = site(plan(), 2).await;
+    run(&site, "drafts").await;
+}
+
+#[tokio::test]
 async fn four_eyes_see_the_same_photo() {
     let site = site(plan().setting("review.undo_seconds", 0), 1).await;
     run(&site, "four_eyes").await;
@@ -122,8 +128,8 @@ async fn failures_to_sign_in_are_limited() {
 
 #[tokio::test]
 async fn every_page_is_accessible() {
-    let site = site(plan(), 3).await;
-    tokio::time::timeout(Duration::from_secs(300), run(&site, "pages")).await.expect("the pages are looked at in time");
+    let site = site(plan().setting("review.undo_seconds", 60), 4).await;
+    tokio::time::timeout(Duration::from_secs(500), run(&site, "pages")).await.expect("the pages are looked at in time");
 }
 
 /// An installation with an operator, applications that stalled while the registry was away, the last of which gets no

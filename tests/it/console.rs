@@ -36,6 +36,13 @@ async fn nothing(browser: &mut Browser) {
     browser.call("/v1/reviews/claim-next", &json!({})).await.expect(204);
 }
 
+/// The task of an application whose photo is refused.
+async fn rejected(site: &Site, application: &str) -> Value {
+    let task = site.api.claim_review_of(application).await;
+    site.api.decide(&task, "reject", &["hat_worn"]).await.expect(200);
+    task
+}
+
 fn text(answer: &Answer) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
 }
@@ -52,7 +59,8 @@ on_both_databases! {
         let task = next(&mut wang).await;
         let grave = json!({ "decision": "reject", "reasons": ["unlawful_content"], "note": "a banner" });
         let decided = act(&mut wang, &task, "decision", grave).await.expect(200).json();
-        assert_eq!((decided["state"].as_str(), decided["second_look"].as_bool()), (Some("open"), Some(true)), "{decided:#}");
+        assert_eq!((decided["state"].as_str(), &decided["second_look"]), (Some("open"), &Value::Null), "{decided:#}");
+        assert_eq!(site.api.get(&path(&task)).await.expect(200).json()["second_look"], true, "to a supervisor");
         nothing(&mut wang).await;
         wang.call(&format!("{}/claim", path(&task)), &json!({})).await.problem(403, "conflict_of_interest");
 
@@ -61,6 +69,7 @@ on_both_databases! {
         for shown in [li.get(&page(&second)).await.expect(200), li.get(&path(&second)).await.expect(200)] {
             let shown = text(&shown);
             assert!(!shown.contains("wang") && !shown.contains("a banner"), "the first person's verdict: {shown}");
+            assert!(!shown.contains("第二人") && !shown.contains("\"second_look\":true"), "that it is a second look: {shown}");
         }
         act(&mut li, &second, "decision", approve()).await.expect(200);
         nothing(&mut li).await;
@@ -69,7 +78,7 @@ on_both_databases! {
         let third = next(&mut zhao).await;
         assert_eq!(third["disputed"].as_array().map(Vec::len), Some(2), "{third:#}");
         let detail = zhao.get(&path(&third)).await.expect(200).json();
-        assert_eq!(detail["notes"][0]["text"], "a banner");
+        assert_eq!((&detail["notes"][0]["text"], &detail["notes"][0]["by"]), (&json!("a banner"), &json!("wang")));
         act(&mut zhao, &third, "decision", approve()).await.expect(200);
         site.api.wait_for_status(&id, "issued").await;
         let pace = wang.get("/v1/reviews/pace").await.expect(200).json();
@@ -90,17 +99,80 @@ on_both_databases! {
         let give = json!({ "to": "li", "reason": "knows uniforms" });
         li.call(&format!("{path}/reassign"), &give).await.problem(403, "scope_missing");
         zhao.call(&format!("{path}/reassign"), &json!({ "to": "li", "reason": " " })).await.field_error("/reason");
+        site.user("far", "reviewer", &["--authority", "沪Z"]).await;
+        site.user("sun", "operator", &[]).await;
+        site.user("gone", "reviewer", &[]).await;
+        site.greenlane(&["user", "disable", "gone"]).await.expect(0);
+        for to in ["nobody", "far", "sun", "gone"] {
+            zhao.call(&format!("{path}/reassign"), &json!({ "to": to, "reason": "x" })).await.field_error("/to");
+        }
+        zhao.call(&format!("{path}/reassign"), &json!({ "reason": "x" })).await.field_error("/to");
         zhao.call(&format!("{path}/reassign"), &give).await.expect(200);
         act(&mut zhao, &taken, "heartbeat", json!({})).await.problem(409, "lease_lost");
         nothing(&mut wang).await;
         wang.call(&format!("{path}/claim"), &json!({})).await.problem(409, "assigned_to_other");
+        zhao.call(&format!("{path}/reassign"), &json!({ "to": null, "reason": "li is away" })).await.expect(200);
+        let back = next(&mut wang).await;
+        act(&mut wang, &back, "release", json!({ "reason": "a uniform that I do not know" })).await.expect(204);
+        let steps = zhao.get(&path).await.expect(200).json()["steps"].clone();
+        let told: Vec<_> = steps.as_array().unwrap().iter().map(|step| step["reason"].as_str().unwrap()).collect();
+        assert_eq!(told, ["knows uniforms", "li is away", "a uniform that I do not know"]);
+        assert!(text(&zhao.get(&page(&task)).await.expect(200)).contains("a uniform that I do not know"));
+        assert_eq!(li.get(&path).await.expect(200).json()["steps"], json!([]));
+        zhao.call(&format!("{path}/reassign"), &give).await.expect(200);
         let given = next(&mut li).await;
         zhao.call(&format!("{path}/reopen"), &json!({ "reason": "wrong" })).await.problem(409, "not_decided");
         let slowly = json!({ "decision": "approve", "reasons": [], "undo_seconds": 60 });
-        act(&mut li, &given, "decision", slowly).await.expect(200);
+        let decided = act(&mut li, &given, "decision", slowly).await.expect(200).json();
+        assert_eq!(decided["decision"]["reviewer"], "li");
+        assert_eq!(wang.get(&path).await.expect(200).json()["decision"], Value::Null, "nobody else's business yet");
         let opened = zhao.call(&format!("{path}/reopen"), &json!({ "reason": "wrong photo" })).await.expect(200).json();
-        assert_eq!(opened["state"], "open");
+        assert_eq!((&opened["state"], &opened["round"]), (&json!("open"), &json!(2)));
         act(&mut li, &given, "undo", json!({})).await.problem(409, "lease_lost");
+        li.call(&format!("{path}/claim"), &json!({})).await.problem(403, "conflict_of_interest");
+        nothing(&mut li).await;
+        let again = next(&mut wang).await;
+        let detail = wang.get(&path).await.expect(200).json();
+        assert_eq!((&detail["former"][0]["decisions"][0]["reviewer"], &detail["former"][0]["reason"]), (&json!("li"), &json!("wrong photo")));
+        assert!(text(&wang.get(&page(&task)).await.expect(200)).contains("wrong photo"));
+        act(&mut wang, &again, "decision", approve()).await.expect(200);
+    }
+
+    async fn what_has_reached_the_applicant_is_not_reopened(database) {
+        let site = Site::on(database).start().await;
+        let mut zhao = site.signed_in("zhao", "supervisor").await;
+        let reason = json!({ "reason": "the wrong photo" });
+        // Nobody is told while the queue is paused, and the rejection can be looked at again.
+        for queue in ["notification", "generation"] {
+            site.api.post(&format!("/v1/ops/queues/{queue}/pause"), &reason).await.expect(200);
+        }
+        let id = in_review(&site).await;
+        let task = rejected(&site, &id).await;
+        let reopen = format!("{}/reopen", path(&task));
+        site.api.wait_for_status(&id, "rejected").await;
+        assert!(text(&zhao.get("/review/tasks?state=decided").await.expect(200)).contains("data-act=\"reopen\""));
+        zhao.call(&reopen, &reason).await.expect(200);
+        let open = site.api.wait_for_status(&id, "in_review").await;
+        assert_eq!((&open["outcome"], &open["decided_at"], &open["stage"]), (&Value::Null, &Value::Null, &json!("photo_review")));
+        // Approved, and generation waits.
+        let second = site.api.reviewer("li").claim_review_of(&id).await;
+        let approved = json!({ "lease_token": second["lease_token"], "decision": "approve", "reasons": [] });
+        site.api.post(&format!("{}/decision", path(&second)), &approved).await.expect(200);
+        zhao.call(&reopen, &reason).await.expect(200);
+        let third = site.api.reviewer("sun").claim_review_of(&id).await;
+        assert_eq!(third["round"], 3);
+        let approved = json!({ "lease_token": third["lease_token"], "decision": "approve", "reasons": [] });
+        site.api.post(&format!("{}/decision", path(&third)), &approved).await.expect(200);
+        site.api.post("/v1/ops/queues/generation/resume", &json!({})).await.expect(200);
+        site.api.wait_for_status(&id, "issued").await;
+        zhao.call(&reopen, &reason).await.problem(409, "already_issued");
+
+        site.api.post("/v1/ops/queues/notification/resume", &json!({})).await.expect(200);
+        let told = in_review(&site).await;
+        let task = rejected(&site, &told).await;
+        site.api.wait_until_done(&told, "rejected").await;
+        zhao.call(&format!("{}/reopen", path(&task)), &reason).await.problem(409, "already_told");
+        site.greenlane(&["audit", "verify"]).await.expect(0);
     }
 
     async fn what_is_postponed_waits_and_what_is_escalated_goes_to_a_supervisor(database) {
@@ -177,7 +249,15 @@ async fn a_task_shows_masked_facts_and_every_look_is_recorded() {
         (retained.header("content-type"), retained.header("cache-control")),
         (Some("image/jpeg"), Some("no-store"))
     );
+    site.simulator.fault("registry", json!({ "error_rate": 1.0, "seed": 1 })).await;
+    wang.get(&format!("{}/comparison", path(&task))).await.problem(503, "registry_unavailable");
+    let detail = wang.get(&path(&task)).await.expect(200).json();
+    let (picture, face) = (&detail["picture"], &detail["picture"]["face"]);
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{detail:#}"));
+    assert!(number(&face["left"]) + number(&face["width"]) <= number(&picture["width"]), "{picture}");
+    assert!(shown.contains("<rect class=\"face\""), "{shown}");
     let events = site.api.events(&id).await;
+    assert!(events.iter().any(|event| event["type"] == "photo_viewed" && event["data"]["source"] == "registry"));
     for kind in ["fact_revealed", "photo_viewed"] {
         let event = events.iter().find(|event| event["type"] == kind);
         let event = event.unwrap_or_else(|| panic!("no {kind}: {events:#?}"));

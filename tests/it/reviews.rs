@@ -102,6 +102,20 @@ on_both_databases! {
         assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 5, "{answers:#?}");
     }
 
+    async fn what_one_may_not_claim_hides_nothing_from_one(database) {
+        let site = plan(database).start().await;
+        let wang = site.api.reviewer("wang");
+        // More than are looked at in one go, and ahead of everything that comes later.
+        for id in in_review(&site, 51).await {
+            let task = wang.claim_review_of(&id).await;
+            act(&wang, &task, "decision", json!({ "decision": "reject", "reasons": ["unlawful_content"] })).await.expect(200);
+        }
+        wang.post("/v1/reviews/claim-next", &json!({})).await.expect(204);
+        let id = in_review(&site, 1).await.remove(0);
+        let next = wang.post("/v1/reviews/claim-next", &json!({})).await.expect(200).json();
+        assert_eq!(next["application_id"], id.as_str());
+    }
+
     async fn a_reviewer_may_not_hoard_tasks(database) {
         let site = plan(database).start().await;
         let ids = in_review(&site, 4).await;
@@ -235,4 +249,18 @@ async fn the_list_can_be_filtered_by_state_and_authority() {
     site.api.post("/v1/reviews/claim-next", &json!({ "authority": "蒙C" })).await.expect(200);
     let answer = site.api.get("/v1/reviews?state=lost").await;
     assert!(matches!(answer.status, 400 | 422), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_limit_of_claims_holds_over_processes() {
+    let site = plan(Database::postgres().await).start().await;
+    let mut other = site.spawn("api");
+    let wang = [site.api.reviewer("wang"), site.api.at(&other.listening().await).reviewer("wang")];
+    in_review(&site, 8).await;
+    let body = json!({});
+    let claims = (0..8).map(|number| wang[number % 2].post("/v1/reviews/claim-next", &body));
+    let answers = futures::future::join_all(claims).await;
+    let with = |status| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((with(200), with(409)), (3, 5), "{answers:#?}");
+    assert_eq!(site.api.get("/v1/reviews?claimed_by=wang").await.expect(200).items().len(), 3);
 }

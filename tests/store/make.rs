@@ -148,6 +148,7 @@ pub fn review(application_id: ApplicationId, due_at: Option<DateTime<Utc>>) -> R
         decision: None,
         opened_at: at("2026-11-20T02:00:00Z"),
         earlier: Vec::new(),
+        former: Vec::new(),
         second_demanded: false,
         assigned_to: None,
         postponed_until: None,
@@ -169,6 +170,7 @@ pub fn decide(review: &mut Review, takes_effect_at: DateTime<Utc>, effective: bo
         decided_at: takes_effect_at,
         takes_effect_at,
         effective,
+        sampled: false,
     });
 }
 

@@ -3,6 +3,7 @@ use greenlane::{
         application::{Kind, LastError, NoticeState, PhotoSource, Status},
         decision::{Failure, NewLicence},
         ids::{ApplicationId, LicenceId, PhotoId},
+        photo_check::FaceBox,
         stage::Stage,
     },
     store::{
@@ -133,6 +134,7 @@ pub async fn photos_and_who_uses_them(site: Site) {
         height: 756,
         sha256: make::hash(5),
         checks: serde_json::json!([{"code": "sharpness", "result": "pass", "value": 12.5, "limit": null}]),
+        face: Some(FaceBox { left: 120, top: 200, width: 280, height: 290 }),
         thresholds: "2026-01".to_owned(),
         blob: "photos/1.jpg".to_owned(),
         created_at: now,

@@ -1,13 +1,21 @@
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, Duration, Utc};
 use greenlane::{
     domain::{
         ids::{ApplicationId, ReviewId},
-        review::{Review, ReviewState},
+        review::{Review, ReviewDecision, ReviewState},
     },
-    store::types::{Page, ReviewFilter},
+    store::types::{Claimant, Offer, Page, Planner, ReviewFilter, Snapshot, Write},
 };
 
 use crate::{make, site::Site};
+
+const ANYBODY: Claimant<'_> = Claimant { reviewer: "ma", document: None, supervisor: false, authority: None };
+
+fn of(authority: &str) -> Claimant<'_> {
+    Claimant { authority: Some(authority), ..ANYBODY }
+}
 
 pub async fn lists_by_time_left(site: Site) {
     let now = site.now().await.unwrap();
@@ -49,6 +57,7 @@ pub async fn filters_and_pages(site: Site) {
     ];
     for (filter, expected) in cases {
         assert_eq!(listed(&site, &filter, 2).await, expected, "{filter:?}");
+        assert_eq!(site.count_reviews(&filter, 3).await.unwrap(), expected.len().min(3) as u64, "{filter:?}");
     }
     assert!(site.review(ReviewId::new()).await.unwrap().is_none());
     let backlog = site.backlog().await.unwrap();
@@ -67,10 +76,10 @@ pub async fn hands_out_the_most_urgent(site: Site) {
     open(&site, |review| (review.supervisor_only, review.priority) = (true, 9)).await;
     open(&site, |review| make::lease(review, "li", now + Duration::hours(1))).await;
     let all = [&first, &second, &third, &last, &elsewhere].map(|review| review.id);
-    assert_eq!(ids(&site.claimable(None, false, 10).await.unwrap()), all);
-    assert_eq!(ids(&site.claimable(None, false, 2).await.unwrap()), all[..2]);
-    assert_eq!(site.claimable(Some("京A"), false, 10).await.unwrap(), [elsewhere]);
-    assert_eq!(site.claimable(Some("沪A"), false, 10).await.unwrap(), []);
+    assert_eq!(ids(&site.claimable(&ANYBODY, Offer::Usual, 10).await.unwrap()), all);
+    assert_eq!(ids(&site.claimable(&ANYBODY, Offer::Usual, 2).await.unwrap()), all[..2]);
+    assert_eq!(site.claimable(&of("京A"), Offer::Usual, 10).await.unwrap(), [elsewhere]);
+    assert_eq!(site.claimable(&of("沪A"), Offer::Usual, 10).await.unwrap(), []);
 }
 
 pub async fn counts_leases_that_hold(site: Site) {
@@ -97,10 +106,93 @@ pub async fn hands_supervisors_what_was_escalated(site: Site) {
         make::lease(review, "boss", Utc::now() + Duration::minutes(5));
     });
     let held = held.await;
-    assert_eq!(site.claimable(None, true, 10).await.unwrap(), [ahead, escalated]);
-    assert_eq!(site.claimable(None, false, 10).await.unwrap(), [usual]);
+    assert_eq!(site.claimable(&ANYBODY, Offer::Escalated, 10).await.unwrap(), [ahead, escalated]);
+    assert_eq!(site.claimable(&ANYBODY, Offer::Usual, 10).await.unwrap(), [usual]);
     let mine = ReviewFilter { reviewer: Some("boss".to_owned()), ..ReviewFilter::default() };
     assert_eq!(listed(&site, &mine, 10).await, [held.id]);
+}
+
+/// What one may not claim never stands before what one may, however much of it there is.
+pub async fn offers_what_one_may_claim(site: Site) {
+    let now = site.now().await.unwrap();
+    let decision = |name: &str| {
+        let mut review = make::review(ApplicationId::new(), None);
+        make::decide(&mut review, now, false);
+        ReviewDecision { reviewer: name.to_owned(), ..review.decision.unwrap() }
+    };
+    let (mut decided, mut put_off) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        decided.push(open(&site, |review| (review.priority, review.earlier) = (9, vec![decision("li")])).await.id);
+        let until = Some(now + Duration::minutes(5));
+        put_off.push(open(&site, |review| (review.priority, review.postponed_until) = (8, until)).await.id);
+    }
+    let given = open(&site, |review| (review.priority, review.assigned_to) = (7, Some("wang".to_owned()))).await;
+    let settled = open(&site, |review| {
+        (review.assigned_to, review.supervisor_only) = (Some("wang".to_owned()), true);
+    });
+    let settled = settled.await;
+    let own = open(&site, |review| review.priority = 6).await;
+    let earlier_round = open(&site, |review| review.priority = 5).await;
+    site.change(&[earlier_round.application_id], |write| {
+        write.after.application.reviewed_by = vec!["zhao".to_owned(), "li".to_owned()];
+    })
+    .await;
+    let offered_again =
+        open(&site, |review| (review.priority, review.postponed_until) = (4, Some(now - Duration::seconds(1)))).await;
+    let document = format!("holder-of-{}", own.application_id);
+    let who = |reviewer, document| Claimant { reviewer, document, ..ANYBODY };
+    let usual = async |who: Claimant<'_>| ids(&site.claimable(&who, Offer::Usual, 50).await.unwrap());
+    assert_eq!(usual(who("li", Some(document.as_str()))).await, [offered_again.id]);
+    assert_eq!(usual(who("li", None)).await, [own.id, offered_again.id]);
+    decided.sort();
+    let all = [decided, vec![own.id, earlier_round.id, offered_again.id]].concat();
+    assert_eq!(usual(who("wang", None)).await, all, "and in the order of urgency");
+    let assigned = async |who: Claimant<'_>| ids(&site.claimable(&who, Offer::Assigned, 50).await.unwrap());
+    assert_eq!(assigned(who("wang", None)).await, [given.id]);
+    assert_eq!(assigned(Claimant { supervisor: true, ..who("wang", None) }).await, [given.id, settled.id]);
+    assert_eq!(assigned(Claimant { authority: Some("京A"), ..who("wang", None) }).await, []);
+    assert_eq!(assigned(who("li", None)).await, []);
+}
+
+/// Claims a task for `li` unless she holds one.
+struct ClaimOne(u64);
+
+impl Planner for ClaimOne {
+    fn claimants(&self) -> BTreeSet<String> {
+        ["li", "wang"].map(str::to_owned).into()
+    }
+
+    fn counted(&mut self, claims: &HashMap<String, u64>) {
+        assert!(!claims.contains_key("wang"), "{claims:?}");
+        self.0 = claims.get("li").copied().unwrap_or_default();
+    }
+
+    fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
+        let claim = |snapshot| {
+            let mut write = make::unchanged(snapshot);
+            write.after.application.revision += 1;
+            make::lease(write.after.review.as_mut().unwrap(), "li", Utc::now() + Duration::minutes(5));
+            write
+        };
+        if self.0 == 0 { snapshots.into_iter().map(claim).collect() } else { Vec::new() }
+    }
+}
+
+pub async fn leases_are_counted_by_one_commit_at_a_time(site: Site) {
+    let mut applications = Vec::new();
+    for _ in 0..8 {
+        applications.push(open(&site, |_| {}).await.application_id);
+    }
+    open(&site, |review| make::lease(review, "li", Utc::now() - Duration::minutes(1))).await;
+    let claims = applications.iter().map(async |id| {
+        let mut planner = ClaimOne(0);
+        site.commit(&[*id], &mut planner).await.unwrap();
+        planner.0
+    });
+    let mut found = futures::future::join_all(claims).await;
+    found.sort_unstable();
+    assert_eq!(found, [0, 1, 1, 1, 1, 1, 1, 1], "each later one counts the first");
+    assert_eq!(site.claims_of("li").await.unwrap(), 1);
 }
 
 pub async fn finds_lapsed_leases(site: Site) {

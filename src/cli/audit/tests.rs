@@ -15,7 +15,8 @@ async fn log(count: u32) -> (Site, Vec<ApplicationId>) {
     for number in 0..count {
         let id = site.admit(number).await.id;
         for _ in 0..3 {
-            let cause = Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "wang"), photo: PhotoId::new() };
+            let cause =
+                Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "wang"), photo: Some(PhotoId::new()) };
             site.engine.committer.apply(id, cause, None).await.unwrap();
         }
         ids.push(id);

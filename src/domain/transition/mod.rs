@@ -45,17 +45,21 @@ pub struct Context<'a> {
     pub fresh_review: ReviewId,
     /// When the run began, where the cause is its decision.
     pub began: Option<DateTime<Utc>>,
+    /// How many tasks whoever claims one holds already.
+    pub claims: u64,
 }
 
-/// Times that are configuration rather than workflow.
+/// Times and measures that are configuration rather than workflow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Timing {
     /// Multiplies every wait of every stage's retries.
     pub retry_scale: f64,
     /// How long a reviewer's lease lasts.
     pub review_lease: Duration,
-    /// The share of decisions, 0 to 1, that a second person looks at although nothing demands it.
+    /// The share of people's decisions, 0 to 1, that a second person looks at although nothing demands it.
     pub second_look_share: f64,
+    /// How many tasks a reviewer may hold.
+    pub claim_limit: u64,
 }
 
 /// Turns a cause into a plan.
@@ -79,7 +83,8 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         Cause::Terminate { actor, licence, reason } => draft.terminate(actor, licence, &reason)?,
         Cause::Verified { actor, verifier, purpose, refused } => draft.verified(actor, &verifier, purpose, refused)?,
         Cause::PhotoViewed { actor, photo } => {
-            draft.event(EventType::PhotoViewed, actor, json!({ "photo_id": photo }));
+            let data = photo.map_or_else(|| json!({ "source": "registry" }), |photo| json!({ "photo_id": photo }));
+            draft.event(EventType::PhotoViewed, actor, data);
         }
         Cause::CardRefused { problem } => draft.card_refused(problem)?,
         Cause::CardDrawn => draft.card_drawn()?,

@@ -73,13 +73,13 @@ impl Draft<'_> {
                 let priority = review.priority.saturating_add(ESCALATION);
                 self.put(Review { state: ReviewState::Open, lease: None, supervisor_only: true, priority, ..review })
             }
-            ReviewAct::Decide { token_hash, verdict, reasons, evidence_hash, undo } => {
-                if let Some(decision) =
-                    review.decision.as_ref().or(review.earlier.iter().find(|earlier| earlier.token_hash == token_hash))
-                {
-                    let same =
-                        decision.token_hash == token_hash && decision.verdict == verdict && decision.reasons == reasons;
+            ReviewAct::Decide { token_hash, verdict, reasons, evidence_hash, undo, signed_in } => {
+                if let Some(made) = review.decisions().find(|made| made.token_hash == token_hash) {
+                    let same = made.says(verdict, &reasons);
                     return Err(if same { Refusal::Nothing } else { Refusal::ReviewDecided });
+                }
+                if review.decision.is_some() {
+                    return Err(Refusal::ReviewDecided);
                 }
                 let review = self.held(review, &token_hash)?;
                 if evidence_hash.is_some_and(|seen| seen != review.evidence.hash) {
@@ -93,6 +93,7 @@ impl Draft<'_> {
                     decided_at: self.cx.now,
                     takes_effect_at: self.later(undo),
                     effective: false,
+                    sampled: signed_in && review.is_sampled(self.cx.timing.second_look_share),
                 };
                 self.decide_review(review, decision)
             }
@@ -106,6 +107,9 @@ impl Draft<'_> {
             return Err(Refusal::AlreadyClaimed);
         }
         self.admit_reviewer(&review, &by)?;
+        if self.cx.claims >= self.cx.timing.claim_limit {
+            return Err(Refusal::ClaimLimit);
+        }
         let review = if lapsed { self.lapse(review) } else { review };
         self.event(EventType::ReviewClaimed, reviewer(&by.name), json!({ "review_id": review.id }));
         self.lease(review, by.name, token_hash)
@@ -157,16 +161,15 @@ impl Draft<'_> {
     fn take_effect(&mut self) -> Result<(), Refusal> {
         let Some(review) = self.plan.after.review.clone() else { return Err(Refusal::Nothing) };
         let Some(decision) = review.decision.clone() else { return Err(Refusal::Nothing) };
-        let decision = match review.next_look(&decision, self.cx.timing.second_look_share) {
-            NextLook::Nobody(decision) => ReviewDecision { effective: true, ..decision },
+        let reasons = match review.next_look(&decision) {
+            NextLook::Nobody(reasons) => reasons,
             NextLook::SecondPerson => return self.ask_another(review, decision, false),
             NextLook::Supervisor => return self.ask_another(review, decision, true),
         };
+        let decision = ReviewDecision { effective: true, ..decision };
         self.note_overturned(&review, &decision);
         self.app().waiting = None;
-        let names = review.earlier.iter().map(|earlier| earlier.reviewer.clone());
-        self.app().reviewed_by.extend(names);
-        self.app().reviewed_by.push(decision.reviewer.clone());
+        self.remember_reviewers(review.earlier.iter().chain([&decision]));
         self.plan.after.review = Some(Review { decision: Some(decision.clone()), ..review });
         match decision.verdict {
             Verdict::Approve => {
@@ -174,14 +177,22 @@ impl Draft<'_> {
                 self.advance(&job, outcome::APPROVED, Finding::Approved { reviewer: decision.reviewer });
             }
             Verdict::Reject => {
-                let rejection = Rejection {
-                    reasons: decision.reasons,
-                    ..Rejection::new(OutcomeCode::PhotoRejected, "rejected by a reviewer")
-                };
+                let rejection =
+                    Rejection { reasons, ..Rejection::new(OutcomeCode::PhotoRejected, "rejected by a reviewer") };
                 self.end_rejected(reviewer(&decision.reviewer), rejection);
             }
         }
         Ok(())
+    }
+
+    /// Who decided does not decide again on this application.
+    pub(super) fn remember_reviewers<'d>(&mut self, decisions: impl IntoIterator<Item = &'d ReviewDecision>) {
+        let names = &mut self.app().reviewed_by;
+        for ReviewDecision { reviewer, .. } in decisions {
+            if !names.contains(reviewer) {
+                names.push(reviewer.clone());
+            }
+        }
     }
 
     fn undo(&mut self, review: Review, token_hash: String) -> Result<(), Refusal> {
@@ -240,7 +251,7 @@ impl Draft<'_> {
 }
 
 /// The decision that waits for the end of its undo window. A cancelled application's review has none any more.
-pub(super) fn pending(review: &Review) -> Option<&ReviewDecision> {
+fn pending(review: &Review) -> Option<&ReviewDecision> {
     review.decision.as_ref().filter(|decision| review.state == ReviewState::Decided && !decision.effective)
 }
 

@@ -202,12 +202,8 @@ impl Draft<'_> {
         let app = self.app();
         app.review_rounds += 1;
         app.review_id = Some(id);
-        app.status = Status::InReview;
-        app.waiting = Some(Waiting {
-            reason: WaitReason::Review,
-            until: None,
-            detail: "a reviewer must decide on the photo".to_owned(),
-        });
+        self.wait_for_reviewer();
+        let app = self.app_ref();
         let review = Review {
             id,
             application_id: app.id,
@@ -223,6 +219,7 @@ impl Draft<'_> {
             decision: None,
             opened_at: now,
             earlier: Vec::new(),
+            former: Vec::new(),
             second_demanded: false,
             assigned_to: None,
             postponed_until: None,
@@ -230,6 +227,30 @@ impl Draft<'_> {
         let data = json!({ "review_id": id, "round": review.round, "photo_id": review.evidence.photo_id, "evidence_hash": review.evidence.hash });
         self.plan.after.review = Some(review);
         self.system_event(EventType::ReviewOpened, data);
+    }
+
+    fn wait_for_reviewer(&mut self) {
+        let app = self.app();
+        app.status = Status::InReview;
+        app.waiting = Some(Waiting {
+            reason: WaitReason::Review,
+            until: None,
+            detail: "a reviewer must decide on the photo".to_owned(),
+        });
+    }
+
+    /// From wherever the decision on the photo has led: nothing of it has happened, and no job of it goes on.
+    pub(super) fn back_to_review(&mut self, round: u32) {
+        for slot in Slot::ALL {
+            self.plan.after.drop_job(*slot);
+        }
+        let app = self.app();
+        app.review_rounds = round;
+        app.stage = Some(Stage::PhotoReview);
+        app.outcome = None;
+        app.decided_at = None;
+        app.last_error = None;
+        self.wait_for_reviewer();
     }
 
     fn settle_sent(&mut self, job: &Job, message_id: &str) {

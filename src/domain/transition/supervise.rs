@@ -5,14 +5,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::domain::{
+    application::{OutcomeCode, Status},
     cause::Refusal,
     event::EventType,
-    review::{Review, ReviewDecision, ReviewState},
+    job::Slot,
+    review::{FormerRound, Review, ReviewDecision, ReviewState, Verdict},
 };
 
 use super::{
     Draft,
-    review::{Claimant, ESCALATION, holder, pending},
+    review::{Claimant, ESCALATION, holder},
     reviewer,
 };
 
@@ -63,38 +65,86 @@ impl Draft<'_> {
         self.lease(review, by.name, token_hash)
     }
 
-    pub(super) fn reassign(&mut self, review: Review, by: &str, to: String, reason: &str) -> Result<(), Refusal> {
+    pub(super) fn reassign(
+        &mut self,
+        review: Review,
+        by: &str,
+        to: Option<String>,
+        reason: &str,
+    ) -> Result<(), Refusal> {
         match review.state {
+            ReviewState::Open if to == review.assigned_to => return Err(Refusal::Nothing),
             ReviewState::Open | ReviewState::Claimed => {}
             ReviewState::Decided | ReviewState::Withdrawn => return Err(Refusal::ReviewDecided),
         }
-        if self.app_ref().reviewed_by.contains(&to) || review.was_decided_by(&to) {
+        if to.as_ref().is_some_and(|to| self.app_ref().reviewed_by.contains(to) || review.was_decided_by(to)) {
             return Err(Refusal::ConflictOfInterest);
         }
         let data = json!({ "review_id": review.id, "from": review.lease.as_ref().map(|lease| &lease.reviewer), "to": to, "reason": reason });
         self.event(EventType::ReviewReassigned, reviewer(by), data);
         // Given to somebody by a supervisor, an escalated task is that person's.
-        let (assigned_to, supervisor_only) = (Some(to), review.is_disputed());
+        let supervisor_only = if to.is_some() { review.is_disputed() } else { review.supervisor_only };
         self.put(Review {
             state: ReviewState::Open,
             lease: None,
             postponed_until: None,
-            assigned_to,
+            assigned_to: to,
             supervisor_only,
             ..review
         })
     }
 
-    /// Only a decision that has not taken effect: what was told to the applicant is answered by another application.
-    pub(super) fn reopen(&mut self, review: Review, by: &str, reason: &str) -> Result<(), Refusal> {
-        let Some(decision) = pending(&review) else {
-            return Err(if review.decision.is_some() { Refusal::AlreadyDecided } else { Refusal::NotDecided });
-        };
+    /// Another round, for people who have not decided on it: as long as nothing has reached the applicant. What has is
+    /// answered by another application.
+    pub(super) fn reopen(&mut self, mut review: Review, by: &str, reason: &str) -> Result<(), Refusal> {
+        let Some(decision) = review.decision.take() else { return Err(Refusal::NotDecided) };
+        self.can_reopen(&decision)?;
         let data = json!({
-            "review_id": review.id, "reviewer": decision.reviewer, "decision": decision.verdict, "reason": reason,
+            "review_id": review.id, "round": review.round, "reviewer": decision.reviewer, "decision": decision.verdict,
+            "reason": reason,
         });
+        let decisions: Vec<_> = std::mem::take(&mut review.earlier).into_iter().chain([decision]).collect();
+        self.remember_reviewers(&decisions);
         self.event(EventType::ReviewReopened, reviewer(by), data);
-        self.put(Review { state: ReviewState::Open, lease: None, decision: None, ..review })
+        review.former.push(FormerRound {
+            round: review.round,
+            decisions,
+            reopened_by: by.to_owned(),
+            reopened_at: self.cx.now,
+            reason: reason.to_owned(),
+        });
+        let round = review.round + 1;
+        self.back_to_review(round);
+        self.put(Review {
+            state: ReviewState::Open,
+            round,
+            lease: None,
+            supervisor_only: false,
+            assigned_to: None,
+            postponed_until: None,
+            ..review
+        })
+    }
+
+    fn can_reopen(&self, decision: &ReviewDecision) -> Result<(), Refusal> {
+        let app = self.app_ref();
+        match (app.status, app.outcome.as_ref().map(|outcome| outcome.code)) {
+            (Status::InReview, _) => Ok(()),
+            // The licence is not made yet; what a run makes of it meanwhile comes too late for its fence.
+            (Status::InProgress | Status::Stalled, _) if decision.verdict == Verdict::Approve => Ok(()),
+            (Status::Rejected, Some(OutcomeCode::PhotoRejected)) if self.is_untold() => Ok(()),
+            (Status::Rejected, Some(OutcomeCode::PhotoRejected)) => Err(Refusal::AlreadyTold),
+            (Status::Issued, _) => Err(Refusal::AlreadyIssued),
+            _ => Err(Refusal::AlreadyDecided),
+        }
+    }
+
+    /// Whether no process ever took up a notification: whatever became of a try, it may have got through.
+    fn is_untold(&self) -> bool {
+        self.app_ref().notices.iter().all(|notice| {
+            let job = self.plan.after.job(Slot::of(notice.channel));
+            job.is_some_and(|job| job.lease.is_none() && job.fence == notice.planned_at_fence)
+        })
     }
 
     /// Before the first decision takes effect; from then on there is a second look, or it is too late for one.

@@ -60,7 +60,7 @@ fn cancel() -> Cause {
 }
 
 fn viewed() -> Cause {
-    Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "r-1"), photo: PhotoId::new() }
+    Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "r-1"), photo: Some(PhotoId::new()) }
 }
 
 fn one(mut writes: Vec<Write>) -> Write {

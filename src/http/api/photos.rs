@@ -116,7 +116,7 @@ async fn upload(
     let file = receive(request).await?;
     let (shared, source) = (&state.engine.shared, PhotoSource::from(params.source));
     let inspected = state.photos.inspect_async(file, source, shared.clock.now()).await.map_err(refused)?;
-    let Inspected { jpeg, width, height, sha256, checks, thresholds_version } = inspected;
+    let Inspected { jpeg, width, height, sha256, checks, face, thresholds_version } = inspected;
     let id = PhotoId::new();
     let record = PhotoRecord {
         id,
@@ -126,6 +126,7 @@ async fn upload(
         height,
         sha256: sha256.clone(),
         checks: json!(checks),
+        face,
         thresholds: thresholds_version,
         blob: photo_file::blob_key(id),
         created_at: shared.clock.now(),
@@ -237,7 +238,7 @@ async fn record_view(state: &AppState, reviewer: String, photo: PhotoId) -> Resu
     let shared = &state.engine.shared;
     let actor = Actor::new(ActorKind::Reviewer, reviewer);
     if let Some(application) = shared.store.application_of_photo(photo).await? {
-        let (_, refusal) = change(state, application, Cause::PhotoViewed { actor, photo }, None).await?;
+        let (_, refusal) = change(state, application, Cause::PhotoViewed { actor, photo: Some(photo) }, None).await?;
         return refusal.map_or(Ok(()), |refusal| Err(refusal.into()));
     }
     let data = json!({ "photo_id": photo });

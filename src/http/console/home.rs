@@ -7,7 +7,7 @@ use crate::{
     domain::review::ReviewState,
     http::{
         api::reviews::{
-            body::ReviewBody,
+            body::{ReviewBody, Viewer},
             pace::{PaceBody, pace_of},
             promise::Promise,
         },
@@ -27,6 +27,8 @@ use super::view;
 
 /// Claims that are shown; the limit of open claims is below.
 const CLAIMS: usize = 50;
+/// Tasks that are counted at most.
+const MOST: u64 = 10_000;
 
 #[derive(Template)]
 #[template(path = "review/home.html")]
@@ -47,11 +49,16 @@ pub(super) async fn home(
     person: Person<auth::Review>,
 ) -> Result<Response, Problem> {
     let store = &state.engine.shared.store;
-    let backlog = store.backlog().await?;
+    // Whoever is bound to one authority sees what waits there.
+    let bound = person.authority.clone().filter(|_| !person.other_authorities);
+    let of = |state| ReviewFilter { state: Some(state), authority: bound.clone(), reviewer: None };
+    let open = store.count_reviews(&of(ReviewState::Open), MOST).await?;
+    let claimed = store.count_reviews(&of(ReviewState::Claimed), MOST).await?;
     let mine = ReviewFilter { state: Some(ReviewState::Claimed), authority: None, reviewer: Some(person.name.clone()) };
     let held = store.reviews(&mine, &Slice { limit: CLAIMS, after: None }).await?;
     let promise = Promise::of(&state);
-    let bodies = held.items.into_iter().map(|review| ReviewBody::of(review, &promise));
+    let viewer = Viewer::person(&person);
+    let bodies = held.items.into_iter().map(|review| ReviewBody::of(review, &promise, &viewer));
     let claims: Vec<_> =
         bodies.map(|body| (view::deadline(&page, &body), body)).map(|(chip, body)| (body, chip)).collect();
     let pace = pace_of(&state, &person.name).await?;
@@ -59,6 +66,6 @@ pub(super) async fn home(
         0 => "–".to_owned(),
         decided => format!("{:.1} %", pace.overturned_30_days as f64 * 100.0 / decided as f64),
     };
-    let limit = state.settings.claim_limit;
-    Ok(html(&Home { page, open: backlog.open, claimed: backlog.claimed, claims, limit, pace, overturned }))
+    let limit = state.engine.shared.settings.timing.claim_limit;
+    Ok(html(&Home { page, open, claimed, claims, limit, pace, overturned }))
 }

@@ -4,15 +4,12 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 
 use crate::{
-    domain::{
-        ids::{PhotoId, ReviewId},
-        photo_reason::PhotoReason,
-        review::ReviewState,
-    },
+    domain::{ids::ReviewId, photo_reason::PhotoReason, review::ReviewState},
     http::{
         api::reviews::{
-            body::ReviewBody,
-            detail::{DetailBody, detail},
+            body::{ReviewBody, Viewer},
+            detail::{DetailBody, PictureBody, detail},
+            history::FormerRoundBody,
         },
         auth,
         pages::{
@@ -45,8 +42,7 @@ struct TaskPage {
     checks: Vec<CheckChip>,
     groups: Vec<Group>,
     earlier: Vec<Earlier>,
-    /// Height of the photo, in millimetres.
-    height: String,
+    overlay: Overlay,
     /// Whether the person may see what the task is about: its holder, and supervisors.
     sees: bool,
     is_mine: bool,
@@ -72,11 +68,11 @@ pub(super) async fn task(
     person: Person<auth::Review>,
     Named(id): Named<ReviewId>,
 ) -> Result<Response, Problem> {
-    let detail = detail(&state, id).await?;
+    let detail = detail(&state, id, &Viewer::person(&person)).await?;
     let review = &detail.review;
     let is_mine = review.claimed_by.as_ref() == Some(&person.name);
     let supervises = page.may("reviews:supervise");
-    let sees = is_mine || (supervises && !review.second_look);
+    let sees = is_mine || (supervises && review.second_look != Some(true));
     let earlier = detail.earlier.iter().map(|other| Earlier {
         when: page.time(&other.submitted_at),
         kind: page.t_of("kind.", other.kind),
@@ -92,7 +88,7 @@ pub(super) async fn task(
         deadline: view::deadline(&page, review),
         checks: view::checks(&page, &review.checks),
         groups: reasons::groups(&page),
-        height: height(&state, review.photo_id).await?,
+        overlay: Overlay::of(detail.picture.as_ref()),
         sees,
         is_mine,
         supervises,
@@ -105,10 +101,26 @@ pub(super) async fn task(
     }))
 }
 
-async fn height(state: &AppState, photo: PhotoId) -> Result<String, Problem> {
-    let photo = state.engine.shared.store.photo(photo).await?.filter(|photo| photo.width > 0);
-    let height = photo.map_or(HEIGHT_MM, |photo| WIDTH_MM * f64::from(photo.height) / f64::from(photo.width));
-    Ok(format!("{height:.3}"))
+/// The guides' part of a task: millimetres of a photo that is 22 mm wide.
+struct Overlay {
+    /// Height of the photo.
+    height: String,
+    /// Left, top, width and height of the face that was found.
+    face: Option<[String; 4]>,
+}
+
+impl Overlay {
+    fn of(picture: Option<&PictureBody>) -> Self {
+        let millimetres = |value: f64| format!("{value:.3}");
+        let Some(picture) = picture.filter(|picture| picture.width > 0) else {
+            return Self { height: millimetres(HEIGHT_MM), face: None };
+        };
+        let scaled = |pixels: u32| millimetres(WIDTH_MM * f64::from(pixels) / f64::from(picture.width));
+        Self {
+            height: scaled(picture.height),
+            face: picture.face.map(|face| [face.left, face.top, face.width, face.height].map(scaled)),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -121,14 +133,18 @@ struct DeadlinePart {
 pub(super) async fn deadline(
     State(state): State<AppState>,
     page: Page,
-    _person: Person<auth::Review>,
+    person: Person<auth::Review>,
     Named(id): Named<ReviewId>,
 ) -> Result<Response, Problem> {
-    let review: ReviewBody = detail(&state, id).await?.review;
+    let review: ReviewBody = detail(&state, id, &Viewer::person(&person)).await?.review;
     Ok(html(&DeadlinePart { deadline: view::deadline(&page, &review) }))
 }
 
 impl TaskPage {
+    fn reopened(&self, round: &FormerRoundBody) -> String {
+        self.page.fill("former.reopened", &[&round.reopened_by, &round.reason])
+    }
+
     fn name_of(&self, reason: &PhotoReason) -> &'static str {
         reasons::label(&self.page, *reason)
     }

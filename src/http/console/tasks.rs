@@ -2,12 +2,20 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
+use futures::future::try_join_all;
 use serde::Deserialize;
 
 use crate::{
-    domain::{authority::IssuingAuthority, review::ReviewState},
+    domain::{
+        application::{Application, Status},
+        authority::IssuingAuthority,
+        review::{Review, ReviewState},
+    },
     http::{
-        api::reviews::{body::ReviewBody, promise::Promise},
+        api::reviews::{
+            body::{ReviewBody, Viewer},
+            promise::Promise,
+        },
         auth,
         pages::{
             chip::Chip,
@@ -18,7 +26,10 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    store::types::{Page as Slice, ReviewFilter},
+    store::{
+        types::{Page as Slice, ReviewFilter},
+        users::User,
+    },
 };
 
 use super::view;
@@ -51,17 +62,19 @@ struct TasksPage {
 struct Row {
     task: ReviewBody,
     chip: Chip,
-    /// Whether it is decided, and the decision has not taken effect.
+    /// Whether it is decided, and the applicant may not know.
     can_reopen: bool,
     /// Whether a second look can be asked for.
     can_demand: bool,
+    /// Whether it waits for a supervisor and each of them has decided on it, or may not.
+    is_stranded: bool,
 }
 
 /// Tasks, least time left first.
 pub(super) async fn tasks(
     State(state): State<AppState>,
     page: Page,
-    _person: Person<auth::Supervise>,
+    person: Person<auth::Supervise>,
     Params(wanted): Params<Wanted>,
 ) -> Result<Response, Problem> {
     let store = &state.engine.shared.store;
@@ -76,25 +89,45 @@ pub(super) async fn tasks(
     };
     let listed = store.reviews(&filter, &Slice { limit: SHOWN, after: wanted.cursor }).await?;
     let promise = Promise::of(&state);
-    let bodies = listed.items.into_iter().map(|review| ReviewBody::of(review, &promise));
-    let now = state.engine.shared.clock.now();
-    let row = |task: ReviewBody| Row {
-        chip: view::deadline(&page, &task),
-        can_demand: !task.second_demanded
-            && !task.second_look
-            && task.disputed.is_empty()
-            && matches!(task.state, ReviewState::Open | ReviewState::Claimed),
-        can_reopen: task.decision.as_ref().is_some_and(|decision| decision.takes_effect_at > now),
-        task,
+    let viewer = Viewer::person(&person);
+    let users: Vec<User> = store.users().await?.into_iter().filter(|user| user.disabled_at.is_none()).collect();
+    let row = async |review: Review| -> Result<Row, Problem> {
+        let view = store.application(review.application_id).await?.ok_or_else(Problem::not_found)?;
+        let is_stranded = is_stranded(&users, &review, &view.application);
+        let task = ReviewBody::of(review, &promise, &viewer);
+        Ok(Row {
+            is_stranded,
+            chip: view::deadline(&page, &task),
+            can_demand: task.second_demanded != Some(true)
+                && task.second_look != Some(true)
+                && task.disputed.is_empty()
+                && matches!(task.state, ReviewState::Open | ReviewState::Claimed),
+            can_reopen: task.state == ReviewState::Decided && is_untold(&view.application),
+            task,
+        })
     };
-    let tasks = bodies.map(row).collect();
-    let people = store
-        .users()
-        .await?
-        .into_iter()
-        .filter(|user| user.disabled_at.is_none() && user.role.may(auth::Scope::Reviews));
-    let people = people.map(|user| user.name).collect();
+    let tasks = try_join_all(listed.items.into_iter().map(row)).await?;
+    let people = users.iter().filter(|user| user.role.may(auth::Scope::Reviews));
+    let people = people.map(|user| user.name.clone()).collect();
     Ok(html(&TasksPage { page, state: wanted_state, authority, wrong_authority, tasks, next: listed.next, people }))
+}
+
+/// Whether the result may not have reached the applicant yet: whether a notification was taken up is known only when
+/// somebody asks to open the task again.
+fn is_untold(app: &Application) -> bool {
+    app.completed_at.is_none() && app.notified_at.is_none() && app.status != Status::Issued
+}
+
+/// A supervisor who was one of two that disagree cannot settle it; somebody has to know when there is no other.
+fn is_stranded(users: &[User], review: &Review, app: &Application) -> bool {
+    let may = |user: &User| {
+        user.role.may(auth::Scope::ReviewsSupervise)
+            && user.takes(review.authority.as_deref())
+            && user.document.as_ref() != Some(&app.holder)
+            && !app.reviewed_by.contains(&user.name)
+            && !review.was_decided_by(&user.name)
+    };
+    review.state == ReviewState::Open && review.supervisor_only && !users.iter().any(may)
 }
 
 impl TasksPage {

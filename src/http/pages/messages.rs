@@ -172,7 +172,7 @@ mod tests {
             called(text, "t(\"").into_iter().for_each(|(key, _)| use_key(format!("js.{key}")));
         }
         // Scripts put these together: by the code of a problem, by what is done.
-        for family in ["js.problem.", "js.pass_", "js.act_"] {
+        for family in ["js.problem.", "js.field.", "js.fault.", "js.pass_", "js.act_"] {
             used.extend(families(&CHINESE, family));
         }
         assert!(unknown.is_empty(), "used, and in no file: {unknown:?}");
@@ -216,6 +216,61 @@ mod tests {
                 names.iter().filter(|name| !CHINESE.contains_key(&format!("{family}{name}"))).collect();
             assert!(without.is_empty(), "`{family}` has no text for {without:?}");
         }
+    }
+
+    /// The first text in quotes after each marker that reads like a code.
+    fn codes(path: &str, markers: &[&str]) -> BTreeSet<String> {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let is_code = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let found = markers.iter().flat_map(|marker| text.match_indices(marker).map(|(at, marker)| at + marker.len()));
+        found
+            .filter_map(|at| text[at..].split(';').next()?.split('"').skip(1).step_by(2).find(is_code))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn said(family: &str) -> BTreeSet<String> {
+        families(&CHINESE, family).iter().map(|key| key.trim_start_matches(family).to_owned()).collect()
+    }
+
+    const REVIEWS: [&str; 5] = [
+        "src/http/api/reviews/mod.rs",
+        "src/http/api/reviews/claim.rs",
+        "src/http/api/reviews/detail.rs",
+        "src/http/api/reviews/history.rs",
+        "src/http/api/reviews/supervise.rs",
+    ];
+
+    #[test]
+    fn every_problem_that_the_console_can_meet_has_a_text() {
+        /// What nobody meets who reviews.
+        const ELSEWHERE: [&str; 6] =
+            ["fenced", "licence_not_current", "not_acceptable", "not_stalled", "nothing_to_do", "unknown_outcome"];
+        let mut met = BTreeSet::new();
+        let shared = ["auth", "body", "layers", "problem", "reviewer", "router", "strict"];
+        for path in shared.map(|name| format!("src/http/{name}.rs")).iter().map(String::as_str).chain(REVIEWS) {
+            met.extend(codes(path, &["Problem::new(", "Self::new(StatusCode", "::conflict(", "::bad_request("]));
+        }
+        let refusals = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/cause.rs")).unwrap();
+        met.extend(refusals.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        let said = said("js.problem.");
+        let missing: Vec<_> =
+            met.iter().filter(|code| !said.contains(*code) && !ELSEWHERE.contains(&code.as_str())).collect();
+        assert!(missing.is_empty(), "no text for {missing:?}");
+        let unmet: Vec<_> = said.iter().filter(|code| !met.contains(*code)).collect();
+        assert!(unmet.is_empty(), "nothing says {unmet:?}");
+    }
+
+    #[test]
+    fn every_wrong_field_of_the_console_has_a_text() {
+        let mut met = BTreeSet::new();
+        for path in ["src/http/api/mod.rs", "src/http/strict.rs"].into_iter().chain(REVIEWS) {
+            met.extend(codes(path, &["Fault::new(", "FieldError::new(", "Problem::field(", "fault("]));
+        }
+        let said = said("js.fault.");
+        let missing: Vec<_> = met.iter().filter(|code| !said.contains(*code)).collect();
+        assert!(missing.is_empty(), "no text for {missing:?}");
     }
 
     #[test]

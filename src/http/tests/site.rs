@@ -106,7 +106,12 @@ impl Site {
                 committers: 2,
                 linger: Duration::from_millis(2),
                 drain: Duration::ZERO,
-                timing: Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300), second_look_share: 0.0 },
+                timing: Timing {
+                    retry_scale: 1.0,
+                    review_lease: Duration::from_secs(300),
+                    second_look_share: 0.0,
+                    claim_limit: 3,
+                },
             },
             workflows,
             Calendar::parse(BUILT_IN).unwrap(),

@@ -182,6 +182,7 @@ impl Bench {
             height: 756,
             sha256: "ab".repeat(32),
             checks,
+            face: None,
             thresholds: thresholds.to_owned(),
             blob: "photo".to_owned(),
             created_at: self.application.submitted_at,

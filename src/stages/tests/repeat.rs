@@ -65,10 +65,11 @@ impl Life {
 
     fn plan(&mut self, cause: Cause) {
         let workflows = self.bench.site.engine.shared.workflows();
-        let timing = Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300), second_look_share: 0.0 };
+        let timing =
+            Timing { retry_scale: 1.0, review_lease: Duration::from_secs(300), second_look_share: 0.0, claim_limit: 3 };
         let workflow = workflows.get(&self.state.application.workflow).unwrap();
         let (calendar, now) = (&self.calendar, self.now);
-        let cx = Context { workflow, calendar, now, timing, fresh_review: ReviewId::new(), began: None };
+        let cx = Context { workflow, calendar, now, timing, fresh_review: ReviewId::new(), began: None, claims: 0 };
         self.state = transition(&cx, &self.state, cause).unwrap().after;
     }
 
@@ -110,7 +111,8 @@ impl Life {
         self.plan(Cause::Review { review: review.id, act: claim });
         let (reasons, undo) = (Vec::new(), Duration::ZERO);
         let evidence_hash = Some(review.evidence.hash);
-        let act = ReviewAct::Decide { token_hash, verdict: Verdict::Approve, reasons, evidence_hash, undo };
+        let act =
+            ReviewAct::Decide { token_hash, verdict: Verdict::Approve, reasons, evidence_hash, undo, signed_in: false };
         self.plan(Cause::Review { review: review.id, act });
     }
 

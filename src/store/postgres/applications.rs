@@ -69,8 +69,8 @@ impl Applications for PostgresStore {
 
     async fn put_photo(&self, photo: &PhotoRecord) -> Result<()> {
         let insert = query(
-            "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
         )
         .bind(photo.id.0)
         .bind(&photo.owner)
@@ -81,7 +81,8 @@ impl Applications for PostgresStore {
         .bind(row::text(&photo.checks)?)
         .bind(&photo.thresholds)
         .bind(&photo.blob)
-        .bind(photo.created_at);
+        .bind(photo.created_at)
+        .bind(photo.face.as_ref().map(row::text).transpose()?);
         self.execute(insert).await?;
         Ok(())
     }
@@ -193,6 +194,7 @@ fn photo(row: &PgRow) -> Result<PhotoRecord> {
         height: row::unsigned(row, "height")?,
         sha256: row.try_get("sha256")?,
         checks: row::document(row, "checks", "photo check")?,
+        face: row.try_get::<Option<&str>, _>("face")?.map(|text| row::parse("face", text)).transpose()?,
         thresholds: row.try_get("thresholds")?,
         blob: row.try_get("blob")?,
         created_at: row.try_get("created_at")?,

@@ -98,6 +98,8 @@ impl PostgresStore {
     async fn try_commit(&self, ids: &[Uuid], planner: &mut dyn Planner) -> Result<()> {
         let mut lent = self.lend().await?;
         let mut transaction = lent.begin().await?;
+        let claims = snapshot::claims(&mut transaction, &planner.claimants()).await?;
+        planner.counted(&claims);
         let snapshots = snapshot::load(&mut transaction, ids).await?;
         let locked = snapshots.iter().map(|snapshot| snapshot.application.id).collect();
         let writes = planner.plan(snapshots);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::{QueryBuilder, Row as _, postgres::PgRow, query};
+use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow, query};
 use uuid::Uuid;
 
 use super::{PostgresStore, audit::event, row};
@@ -16,7 +16,7 @@ use crate::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter, StoredEvent},
+        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
     },
 };
 
@@ -29,15 +29,7 @@ impl Reviews for PostgresStore {
 
     async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>> {
         let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE true");
-        if let Some(state) = filter.state {
-            select.push(" AND state = ").push_bind(state.as_str());
-        }
-        if let Some(authority) = &filter.authority {
-            select.push(" AND authority = ").push_bind(authority.clone());
-        }
-        if let Some(reviewer) = &filter.reviewer {
-            select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer.clone());
-        }
+        narrow(&mut select, filter);
         if let Some([due_at, id]) = after(page)? {
             let due_at = if due_at.is_empty() { None } else { Some(cursor_key::<DateTime<Utc>>(&due_at)?) };
             select.push(" AND (due_at, id) > (coalesce(").push_bind(due_at).push(", 'infinity'), ");
@@ -51,12 +43,39 @@ impl Reviews for PostgresStore {
         }))
     }
 
-    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
+    async fn count_reviews(&self, filter: &ReviewFilter, cap: u64) -> Result<u64> {
+        let mut select = QueryBuilder::new("SELECT count(*) FROM (SELECT FROM reviews WHERE true");
+        narrow(&mut select, filter);
+        select.push(" LIMIT ").push_bind(i64::try_from(cap).unwrap_or(i64::MAX)).push(") capped");
+        self.row(select.build()).await?.map_or(Ok(0), |row| row::count(&row, "count"))
+    }
+
+    async fn claimable(&self, who: &Claimant<'_>, offer: Offer, limit: usize) -> Result<Vec<Review>> {
         let mut select = QueryBuilder::new("SELECT document FROM reviews WHERE state = 'open' AND ");
-        select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
-        if let Some(authority) = authority {
+        match offer {
+            Offer::Assigned => {
+                select.push("document::jsonb ->> 'assigned_to' = ").push_bind(who.reviewer.to_owned());
+                select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
+            }
+            Offer::Escalated => {
+                select.push("supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+            }
+            Offer::Usual => {
+                select.push("NOT supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+            }
+        }
+        if let Some(authority) = who.authority {
             select.push(" AND authority = ").push_bind(authority.to_owned());
         }
+        select.push(
+            " AND coalesce((document::jsonb ->> 'postponed_until')::timestamptz <= now(), true)
+            AND NOT coalesce(document::jsonb -> 'earlier' @> jsonb_build_array(jsonb_build_object('reviewer', ",
+        );
+        select.push_bind(who.reviewer.to_owned()).push(
+            "::text)), false) AND NOT EXISTS (SELECT FROM applications a WHERE a.id = application_id AND (a.holder = ",
+        );
+        select.push_bind(who.document.map(str::to_owned)).push(" OR a.document::jsonb -> 'reviewed_by' ? ");
+        select.push_bind(who.reviewer.to_owned()).push("))");
         select.push(" ORDER BY priority DESC, due_at, id LIMIT ").push_bind(row::at_most(limit));
         self.rows(select.build()).await?.iter().map(review).collect()
     }
@@ -104,18 +123,30 @@ impl Notes for PostgresStore {
     async fn review_events(
         &self,
         kind: EventType,
-        reviewer: Option<&str>,
+        reviewer: &str,
         from: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<StoredEvent>> {
-        let mut select = QueryBuilder::new("SELECT * FROM events WHERE actor_kind = 'reviewer' AND kind = ");
-        select.push_bind(kind.as_str());
-        if let Some(reviewer) = reviewer {
-            select.push(" AND actor_id = ").push_bind(reviewer.to_owned());
-        }
-        select.push(" AND at >= ").push_bind(from);
-        select.push(" ORDER BY at DESC LIMIT ").push_bind(row::at_most(limit));
-        self.rows(select.build()).await?.iter().map(event).collect()
+        let select = query(
+            "SELECT * FROM events WHERE actor_kind = 'reviewer' AND kind = $1 AND actor_id = $2 AND at >= $3
+             ORDER BY at DESC LIMIT $4",
+        )
+        .bind(kind.as_str())
+        .bind(reviewer)
+        .bind(from)
+        .bind(row::at_most(limit));
+        self.rows(select).await?.iter().map(event).collect()
+    }
+
+    async fn count_overturned(&self, reviewer: &str, from: DateTime<Utc>, cap: usize) -> Result<u64> {
+        let count = query(
+            "SELECT count(*) FROM (SELECT FROM events
+             WHERE kind = 'review_overturned' AND data::jsonb ->> 'reviewer' = $1 AND at >= $2 LIMIT $3) capped",
+        )
+        .bind(reviewer)
+        .bind(from)
+        .bind(row::at_most(cap));
+        self.row(count).await?.map_or(Ok(0), |row| row::count(&row, "count"))
     }
 
     async fn count_review_events(
@@ -134,6 +165,18 @@ impl Notes for PostgresStore {
         .bind(from)
         .bind(row::at_most(cap));
         self.row(count).await?.map_or(Ok(0), |row| row::count(&row, "count"))
+    }
+}
+
+fn narrow(select: &mut QueryBuilder<Postgres>, filter: &ReviewFilter) {
+    if let Some(state) = filter.state {
+        select.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(authority) = &filter.authority {
+        select.push(" AND authority = ").push_bind(authority.clone());
+    }
+    if let Some(reviewer) = &filter.reviewer {
+        select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer.clone());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Loading the applications that a plan is made of, locked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
@@ -15,6 +15,9 @@ use crate::{
     store::{Result, types::Snapshot},
 };
 
+const CLAIMS: &str = "SELECT reviewer, count(*) FROM reviews
+    WHERE state = 'claimed' AND reviewer = ANY($1) AND lease_expires_at > now() GROUP BY reviewer";
+
 /// The order of ids is the order of locks, so that two commits never wait for each other.
 const LOCK: &str = "SELECT document FROM applications WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
 
@@ -22,6 +25,24 @@ const JOBS: &str = "SELECT application_id, slot, stage, due_at, lease, fence, at
     FROM jobs WHERE application_id = ANY($1)";
 
 const REVIEWS: &str = "SELECT document FROM reviews WHERE id = ANY($1)";
+
+/// Counts the unexpired leases of reviewers, of whom no other transaction counts any until this one ends. Before any other
+/// lock, and in the order of names, so that two commits never wait for each other.
+pub(super) async fn claims(
+    connection: &mut PgConnection,
+    claimants: &BTreeSet<String>,
+) -> Result<HashMap<String, u64>> {
+    if claimants.is_empty() {
+        return Ok(HashMap::new());
+    }
+    for name in claimants {
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('review claims of ' || $1, 0))");
+        lock.bind(name).execute(&mut *connection).await?;
+    }
+    let names: Vec<&str> = claimants.iter().map(String::as_str).collect();
+    let rows = sqlx::query(CLAIMS).bind(names).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok((row.try_get("reviewer")?, row::count(row, "count")?))).collect()
+}
 
 /// Locks those of the applications that exist, then reads what belongs to them.
 ///

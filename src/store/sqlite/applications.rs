@@ -13,7 +13,7 @@ use super::{
         },
     },
     SqliteStore, admit,
-    codec::{Columns as _, jobs, stamp},
+    codec::{Columns as _, from_document, jobs, stamp, to_document},
 };
 use crate::domain::{
     application::Kind,
@@ -106,8 +106,8 @@ impl Applications for SqliteStore {
     async fn put_photo(&self, photo: &PhotoRecord) -> Result<()> {
         self.within(async {
             query(
-                "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
             )
             .bind(photo.id.to_string())
             .bind(&photo.owner)
@@ -119,6 +119,7 @@ impl Applications for SqliteStore {
             .bind(&photo.thresholds)
             .bind(&photo.blob)
             .bind(stamp(photo.created_at))
+            .bind(photo.face.map(|face| to_document("face", &face)).transpose()?)
             .execute(&self.writer)
             .await?;
             Ok(())
@@ -242,6 +243,9 @@ fn photo(row: &SqliteRow) -> Result<PhotoRecord> {
         height: row.number("height")?,
         sha256: row.text("sha256")?,
         checks: row.document("photo checks", "checks")?,
+        face: sqlx::Row::try_get::<Option<&str>, _>(row, "face")?
+            .map(|text| from_document("face", text))
+            .transpose()?,
         thresholds: row.text("thresholds")?,
         blob: row.text("blob")?,
         created_at: row.parsed("created_at")?,

@@ -1,6 +1,6 @@
 //! The one transaction that changes applications: load, plan, write.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{SqliteConnection, query};
 
@@ -11,8 +11,8 @@ use super::{
         types::{Planner, Snapshot, Write},
     },
     SqliteStore,
-    codec::{Columns as _, from_document, jobs, texts},
-    write,
+    codec::{Columns as _, from_document, jobs, stamp, texts},
+    now, write,
 };
 use crate::domain::ids::ApplicationId;
 
@@ -29,6 +29,8 @@ impl SqliteStore {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let snapshots = load(&mut tx, ids).await?;
+        let claims = claims(&mut tx, &planner.claimants()).await?;
+        planner.counted(&claims);
         let locked: HashSet<ApplicationId> = snapshots.iter().map(|snapshot| snapshot.application.id).collect();
         let writes = planner.plan(snapshots);
         if writes.is_empty() {
@@ -59,6 +61,22 @@ impl SqliteStore {
         writer.settle();
         Ok(present)
     }
+}
+
+/// The unexpired leases of reviewers; the writer's lock is held.
+async fn claims(tx: &mut SqliteConnection, claimants: &BTreeSet<String>) -> Result<HashMap<String, u64>> {
+    if claimants.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = query(
+        "SELECT reviewer, count(*) AS count FROM reviews WHERE lease_expires_at > ?1 \
+         AND reviewer IN (SELECT value FROM json_each(?2)) GROUP BY reviewer",
+    )
+    .bind(stamp(now()))
+    .bind(texts(claimants))
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(|row| Ok((sqlx::Row::try_get(row, "reviewer")?, row.number("count")?))).collect()
 }
 
 async fn load(tx: &mut SqliteConnection, ids: &[ApplicationId]) -> Result<Vec<Snapshot>> {

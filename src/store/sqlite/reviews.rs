@@ -9,7 +9,7 @@ use super::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         rows::{after, cursor, cursor_key, listed},
-        types::{Listed, Page, ReviewFilter, StoredEvent},
+        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
     },
     SqliteStore,
     applications::one_more,
@@ -42,15 +42,7 @@ impl Reviews for SqliteStore {
     async fn reviews(&self, filter: &ReviewFilter, page: &Page) -> Result<Listed<Review>> {
         self.within(async {
             let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE true");
-            if let Some(state) = filter.state {
-                select.push(" AND state = ").push_bind(state.as_str());
-            }
-            if let Some(authority) = &filter.authority {
-                select.push(" AND authority = ").push_bind(authority);
-            }
-            if let Some(reviewer) = &filter.reviewer {
-                select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer);
-            }
+            narrow(&mut select, filter);
             if let Some([due, id]) = after(page)? {
                 select.push(" AND (coalesce(due_at, '~'), id) > (").push_bind(due);
                 select.push(", ").push_bind(cursor_key::<ReviewId>(&id)?.to_string()).push(")");
@@ -67,13 +59,43 @@ impl Reviews for SqliteStore {
         .await
     }
 
-    async fn claimable(&self, authority: Option<&str>, escalated: bool, limit: usize) -> Result<Vec<Review>> {
+    async fn count_reviews(&self, filter: &ReviewFilter, cap: u64) -> Result<u64> {
+        self.within(async {
+            let mut select =
+                QueryBuilder::<Sqlite>::new("SELECT count(*) AS count FROM (SELECT 1 FROM reviews WHERE true");
+            narrow(&mut select, filter);
+            select.push(" LIMIT ").push_bind(i64::try_from(cap).unwrap_or(i64::MAX)).push(")");
+            select.build().fetch_one(&self.readers).await?.number("count")
+        })
+        .await
+    }
+
+    async fn claimable(&self, who: &Claimant<'_>, offer: Offer, limit: usize) -> Result<Vec<Review>> {
         self.within(async {
             let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE state = 'open' AND ");
-            select.push(if escalated { "supervisor_only" } else { "NOT supervisor_only" });
-            if let Some(authority) = authority {
+            match offer {
+                Offer::Assigned => {
+                    select.push("document ->> '$.assigned_to' = ").push_bind(who.reviewer);
+                    select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
+                }
+                Offer::Escalated => {
+                    select.push("supervisor_only AND document ->> '$.assigned_to' IS NULL");
+                }
+                Offer::Usual => {
+                    select.push("NOT supervisor_only AND document ->> '$.assigned_to' IS NULL");
+                }
+            }
+            if let Some(authority) = who.authority {
                 select.push(" AND authority = ").push_bind(authority);
             }
+            select.push(" AND coalesce(julianday(document ->> '$.postponed_until') <= julianday(");
+            select.push_bind(stamp(now())).push("), true) AND NOT EXISTS (");
+            select.push("SELECT 1 FROM json_each(document, '$.earlier') WHERE value ->> '$.reviewer' = ");
+            select.push_bind(who.reviewer).push(") AND NOT EXISTS (");
+            select.push("SELECT 1 FROM applications a WHERE a.id = application_id AND (a.holder = ");
+            select.push_bind(who.document).push(" OR EXISTS (");
+            select.push("SELECT 1 FROM json_each(a.document, '$.reviewed_by') WHERE value = ");
+            select.push_bind(who.reviewer).push(")))");
             select.push(" ORDER BY priority DESC, coalesce(due_at, '~'), id LIMIT ");
             select.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
             let rows = select.build().fetch_all(&self.readers).await?;
@@ -134,21 +156,38 @@ impl Notes for SqliteStore {
     async fn review_events(
         &self,
         kind: EventType,
-        reviewer: Option<&str>,
+        reviewer: &str,
         from: DateTime<Utc>,
         limit: usize,
     ) -> Result<Vec<StoredEvent>> {
         self.within(async {
-            let mut select = QueryBuilder::<Sqlite>::new(
-                "SELECT * FROM events INDEXED BY events_of_reviewers WHERE actor_kind = 'reviewer' AND kind = ",
-            );
-            select.push_bind(kind.as_str());
-            if let Some(reviewer) = reviewer {
-                select.push(" AND actor_id = ").push_bind(reviewer);
-            }
-            select.push(" AND at >= ").push_bind(stamp(from));
-            select.push(" ORDER BY at DESC LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-            select.build().fetch_all(&self.readers).await?.iter().map(event).collect()
+            let rows = query(
+                "SELECT * FROM events INDEXED BY events_of_reviewers WHERE actor_kind = 'reviewer' AND kind = ?1 \
+                 AND actor_id = ?2 AND at >= ?3 ORDER BY at DESC LIMIT ?4",
+            )
+            .bind(kind.as_str())
+            .bind(reviewer)
+            .bind(stamp(from))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter().map(event).collect()
+        })
+        .await
+    }
+
+    async fn count_overturned(&self, reviewer: &str, from: DateTime<Utc>, cap: usize) -> Result<u64> {
+        self.within(async {
+            query(
+                "SELECT count(*) AS count FROM (SELECT 1 FROM events \
+                 WHERE kind = 'review_overturned' AND data ->> '$.reviewer' = ?1 AND at >= ?2 LIMIT ?3)",
+            )
+            .bind(reviewer)
+            .bind(stamp(from))
+            .bind(i64::try_from(cap).unwrap_or(i64::MAX))
+            .fetch_one(&self.readers)
+            .await?
+            .number("count")
         })
         .await
     }
@@ -184,6 +223,18 @@ impl SqliteStore {
             past.fetch_all(&self.readers).await?.iter().map(|row| row.parsed("application_id")).collect()
         })
         .await
+    }
+}
+
+fn narrow(select: &mut QueryBuilder<Sqlite>, filter: &ReviewFilter) {
+    if let Some(state) = filter.state {
+        select.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(authority) = &filter.authority {
+        select.push(" AND authority = ").push_bind(authority.clone());
+    }
+    if let Some(reviewer) = &filter.reviewer {
+        select.push(" AND state = 'claimed' AND reviewer = ").push_bind(reviewer.clone());
     }
 }
 

@@ -154,6 +154,7 @@ fn installation(scratch: &Scratch, database: &Database, simulator: &Simulator) -
         .variable("GREENLANE_WORKFLOWS", concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/"))
         .variable("RUST_LOG", "info")
         .setting("workflow.retry_scale", "0.002")
+        .setting("review.second_look_share", "0.0")
         .setting("webhooks.retry_scale", "0.002")
         .setting("webhooks.allow_private_callbacks", "true")
         .setting("face.pending_poll_seconds", "1")

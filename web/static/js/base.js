@@ -1,5 +1,7 @@
 // What every page does: messages, short notices, and htmx parts that could not be fetched.
 
+import "./own.js";
+
 const messages = JSON.parse(document.querySelector('meta[name="messages"]')?.content || "{}");
 
 /** The message of a key, with `{0}`, `{1}` and so on replaced. */
@@ -47,11 +49,18 @@ export async function api(method, path, body, { background = false, key = "" } =
   }
 }
 
+/** What to say of a wrong field: its name and what is wrong with it, where both have a text. */
+function faultText({ pointer, code }) {
+  const [field, fault] = [messages[`field.${pointer.slice(1)}`], messages[`fault.${code}`]];
+  return field && fault ? t("fault_at", field, fault) : null;
+}
+
 /** What to say of an answer that is not ok. */
 export function problemText(answer) {
   if (answer.status === 0) return t("offline");
-  const code = answer.body?.code ?? "";
-  const known = messages[`problem.${code}`];
+  const faults = (answer.body?.errors ?? []).map(faultText).filter(Boolean);
+  if (faults.length) return faults.join(" ");
+  const known = messages[`problem.${answer.body?.code ?? ""}`];
   return known ?? answer.body?.detail ?? t("failed", answer.status);
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     diagram::{Arrow, arrows},
-    world::{ATTEMPTS, UNDO, World, accept, claimed, failure, manual, refused, reject, retry, sent},
+    world::{ATTEMPTS, UNDO, World, accept, claimed, failure, manual, refused, reject, reopen, retry, sent},
 };
 use crate::domain::{
     application::{Channel, NoticeState},
@@ -62,6 +62,7 @@ fn status() {
     let withdrawn = "withdrawn by upstream";
     let stalls = "attempts used up, or an answer needs an operator";
     let resumes = "operator retries or accepts";
+    let reopens = "a supervisor reopens the review";
     let scenes: &[(&str, &str, &str, Scene)] = &[
         ("in_progress", "in_review", "a photo needs a person", || {
             let mut before = World::camera();
@@ -118,6 +119,16 @@ fn status() {
         ("stalled", "rejected", "operator rejects", || {
             scene(World::retained().stalled("http_503"), |world| drop(world.operate(reject("no"))))
         }),
+        ("in_progress", "in_review", reopens, || {
+            scene(World::camera().in_review().reviewed(Verdict::Approve), |world| drop(world.act(reopen())))
+        }),
+        ("stalled", "in_review", reopens, || {
+            let before = World::camera().in_review().reviewed(Verdict::Approve).stalled("http_503");
+            scene(before, |world| drop(world.act(reopen())))
+        }),
+        ("rejected", "in_review", "reopened before the applicant is told", || {
+            scene(World::camera().in_review().reviewed(Verdict::Reject), |world| drop(world.act(reopen())))
+        }),
         ("in_progress", "cancelled", withdrawn, || scene(World::retained(), |world| drop(world.cancel()))),
         ("in_review", "cancelled", withdrawn, || scene(World::camera().in_review(), |world| drop(world.cancel()))),
         ("stalled", "cancelled", withdrawn, || scene(World::retained().stalled("x"), |world| drop(world.cancel()))),
@@ -130,6 +141,7 @@ fn reviews() {
     let withdrawn = "withdrawn by upstream";
     let back = "released, escalated, or the lease lapsed";
     let decides = "approved or refused";
+    let again = "somebody else has to look, or a supervisor reopens it";
     let scenes: &[(&str, &str, &str, Scene)] = &[
         ("open", "claimed", "a reviewer claims it", || {
             scene(World::camera().in_review(), |world| drop(world.take("r-1")))
@@ -160,6 +172,19 @@ fn reviews() {
         ("decided", "claimed", "undone within the window", || {
             let (before, token_hash) = undoable(Verdict::Reject);
             scene(before, |world| drop(world.act(ReviewAct::Undo { token_hash })))
+        }),
+        ("decided", "open", again, || scene(undoable(Verdict::Reject).0, |world| drop(world.act(reopen())))),
+        ("decided", "open", again, || {
+            scene(World::camera().in_review().reviewed(Verdict::Reject), |world| drop(world.act(reopen())))
+        }),
+        ("decided", "open", again, || {
+            let (mut before, _) = undoable(Verdict::Approve);
+            let (supervisor, reason) = ("boss".to_owned(), "a hard case".to_owned());
+            before.act(ReviewAct::DemandSecond { supervisor, reason }).unwrap();
+            scene(before, |world| {
+                world.pass(10);
+                world.must(Cause::ReviewClock);
+            })
         }),
         ("open", "withdrawn", withdrawn, || scene(World::camera().in_review(), |world| drop(world.cancel()))),
         ("claimed", "withdrawn", withdrawn, || scene(claimed().0, |world| drop(world.cancel()))),

@@ -7,7 +7,9 @@ use std::{
 
 use super::{
     diagram::{ends, moves, table},
-    world::{Edition, UNDO, World, accept, decide, failure, licence, manual, refused, reject, retry, sent, wait},
+    world::{
+        Edition, UNDO, World, accept, decide, failure, licence, manual, refused, reject, reopen, retry, sent, wait,
+    },
 };
 use crate::domain::{
     application::{Kind, PhotoSource, Status, WaitReason},
@@ -24,9 +26,13 @@ fn key(world: &World) -> String {
     let jobs: BTreeMap<_, _> = world.state.jobs.iter().map(|job| (job.slot, (job.stage, job.attempts))).collect();
     let review = world.state.review.as_ref().map(|review| {
         let decision = review.decision.as_ref().map(|decision| (decision.verdict, decision.effective));
-        (review.state, review.supervisor_only, review.lease.is_some(), decision)
+        let looks = (review.second_demanded, review.earlier.len(), review.former.is_empty());
+        (review.state, review.supervisor_only, review.lease.is_some(), decision, looks)
     });
-    let notices: Vec<_> = app.notices.iter().map(|notice| notice.state).collect();
+    // A notification that was taken up may have got through.
+    let is_new =
+        |slot| world.state.job(slot).is_none_or(|job| Some(job.fence) == app.notice(slot).map(|n| n.planned_at_fence));
+    let notices: Vec<_> = app.notices.iter().map(|notice| (notice.state, is_new(Slot::of(notice.channel)))).collect();
     let error = app.last_error.as_ref().map(|error| &error.failure.code);
     let deadline = app.deadline.as_ref().map(|deadline| (deadline.due_at.is_some(), deadline.passed));
     format!(
@@ -89,12 +95,14 @@ fn next(world: &World) -> Vec<World> {
     if let Some(review) = &world.state.review {
         let lease = review.lease.as_ref().map(|lease| lease.token_hash.clone());
         let token = lease.or(review.decision.as_ref().map(|decision| decision.token_hash.clone())).unwrap_or_default();
-        attempt(&|world| world.take("r-1").is_ok());
+        attempt(&|world| world.take(&format!("r-{}", review.decisions().count())).is_ok());
         for act in [
             ReviewAct::Heartbeat { token_hash: token.clone() },
             ReviewAct::Release { token_hash: token.clone(), reason: None },
             ReviewAct::Escalate { token_hash: token.clone() },
             ReviewAct::Undo { token_hash: token.clone() },
+            reopen(),
+            ReviewAct::DemandSecond { supervisor: "boss".to_owned(), reason: "a hard case".to_owned() },
             decide(&token, Verdict::Approve, Duration::ZERO),
             decide(&token, Verdict::Reject, Duration::ZERO),
             decide(&token, Verdict::Approve, UNDO),

@@ -7,7 +7,7 @@ use crate::domain::{
     event::EventType,
     job::{Job, Purpose, Slot},
     plan::{AlertKind, Plan, Snapshot},
-    review::ReviewState,
+    review::{Review, ReviewState},
     stage::Stage,
 };
 
@@ -114,8 +114,16 @@ pub(super) fn of_step(before: &Snapshot, cause: &Cause, plan: &Plan) {
     let (old, new) = (&before.application, &plan.after.application);
     let happened = |kind| plan.events.iter().filter(|event| event.kind == kind).count();
 
-    // A decision is made once and never changes.
-    if let Some(decided_at) = old.decided_at {
+    // A decision is made once and never changes, but for a rejection that nobody has begun to tell.
+    let reopened = matches!(cause, Cause::Review { act: ReviewAct::Reopen { .. }, .. });
+    if reopened {
+        assert!(old.notified_at.is_none() && old.licence_id.is_none() && old.status != Status::Issued);
+        assert_eq!((new.status, new.review_rounds), (Status::InReview, old.review_rounds + 1));
+        assert!(
+            plan.after.review.iter().flat_map(Review::decisions).all(|made| new.reviewed_by.contains(&made.reviewer))
+        );
+    }
+    if let Some(decided_at) = old.decided_at.filter(|_| !reopened) {
         assert_eq!(new.decided_at, Some(decided_at));
         assert_eq!((new.status, &new.outcome, new.licence_id), (old.status, &old.outcome, old.licence_id));
         assert_eq!(plan.licence, None);

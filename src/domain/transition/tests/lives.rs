@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::{
     way_out::complete,
-    world::{Edition, UNDO, World, accept, decide, evidence, licence, manual, refused, reject, retry, sent, wait},
+    world::{
+        Edition, UNDO, World, accept, decide, evidence, licence, manual, refused, reject, reopen, retry, sent, wait,
+    },
 };
 use crate::domain::{
     application::{Kind, PhotoSource, WaitReason},
@@ -58,6 +60,8 @@ enum Step {
         undo: bool,
     },
     Undo(bool),
+    Reopen,
+    DemandSecond,
     OtherReview,
     ReviewClock,
     DeadlineReached,
@@ -102,6 +106,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (right(), any::<bool>(), prop::bool::weighted(0.1), any::<bool>())
             .prop_map(|(right, approve, stale, undo)| Step::Decide { right, approve, stale, undo }),
         2 => right().prop_map(Step::Undo),
+        3 => Just(Step::Reopen),
+        1 => Just(Step::DemandSecond),
         1 => Just(Step::OtherReview),
         2 => Just(Step::ReviewClock),
         2 => Just(Step::DeadlineReached),
@@ -200,6 +206,11 @@ impl Life {
                 return self.review(ReviewAct::Release { token_hash: self.token(right), reason: None });
             }
             Step::Escalate(right) => return self.review(ReviewAct::Escalate { token_hash: self.token(right) }),
+            Step::Reopen => return self.review(reopen()),
+            Step::DemandSecond => {
+                let (supervisor, reason) = ("boss".to_owned(), "a hard case".to_owned());
+                return self.review(ReviewAct::DemandSecond { supervisor, reason });
+            }
             Step::Undo(right) => return self.review(ReviewAct::Undo { token_hash: self.token(right) }),
             Step::Decide { right, approve, stale, undo } => {
                 let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
@@ -219,7 +230,7 @@ impl Life {
                 Cause::CalendarChanged
             }
             Step::PhotoViewed => {
-                Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "r-1"), photo: PhotoId::new() }
+                Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, "r-1"), photo: Some(PhotoId::new()) }
             }
         };
         Some(self.world.apply(cause).map(drop))

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::world::{UNDO, World, claimed, decide};
+use super::{
+    way_out::complete,
+    world::{UNDO, World, claimed, decide, licence, refused, reopen, retry},
+};
 use crate::domain::{
     application::{OutcomeCode, Status},
     cause::{Cause, Refusal, ReviewAct},
+    decision::Decision,
     event::{ActorKind, EventType},
     ids::ReviewId,
+    job::Slot,
     photo_reason::PhotoReason,
-    review::{NextLook, Review, ReviewDecision, ReviewState, Verdict},
+    review::{ReviewState, Verdict},
 };
 
 #[test]
@@ -140,23 +145,24 @@ fn a_disagreement_goes_to_a_supervisor_whose_word_is_the_last() {
 }
 
 #[test]
-fn a_share_of_the_rest_is_looked_at_twice() {
-    let (world, _) = claimed();
-    let review = world.review().clone();
-    let decision = |verdict| ReviewDecision {
-        verdict,
-        reasons: Vec::new(),
-        reviewer: "r-1".to_owned(),
-        token_hash: "t".to_owned(),
-        decided_at: review.opened_at,
-        takes_effect_at: review.opened_at,
-        effective: false,
+fn a_share_of_peoples_decisions_is_looked_at_twice() {
+    let said = |share: f64, signed_in: bool| {
+        let (mut world, token) = claimed();
+        world.second_look_share = share;
+        let mut act = decide(&token, Verdict::Approve, Duration::ZERO);
+        if let ReviewAct::Decide { signed_in: person, .. } = &mut act {
+            *person = signed_in;
+        }
+        world.act(act).unwrap();
+        world
     };
-    assert_eq!(review.next_look(&decision(Verdict::Approve), 1.0), NextLook::SecondPerson);
-    assert!(matches!(review.next_look(&decision(Verdict::Approve), 0.0), NextLook::Nobody(_)));
-    let again = Review { earlier: vec![decision(Verdict::Approve)], ..review.clone() };
-    assert!(matches!(again.next_look(&decision(Verdict::Approve), 1.0), NextLook::Nobody(_)));
-    assert_eq!(again.next_look(&decision(Verdict::Reject), 1.0), NextLook::Supervisor);
+    assert!(!said(0.0, true).review().is_second_look() && !said(1.0, false).review().is_second_look());
+    let mut world = said(1.0, true);
+    assert!(world.review().is_second_look());
+    // Whoever looks second is not looked at again.
+    let second = world.take("r-2").unwrap();
+    world.decide(&second, Verdict::Approve, Duration::ZERO).unwrap();
+    assert_eq!(world.status(), Status::InProgress);
 }
 
 #[test]
@@ -201,12 +207,17 @@ fn supervisors_take_over_reassign_and_reopen() {
     world.act(take("r-1", false)).unwrap();
     assert_eq!(world.act(ReviewAct::Heartbeat { token_hash: first }), Err(Refusal::LeaseLost));
     world.act(take("boss", true)).unwrap();
-    let give = |to: &str| ReviewAct::Reassign {
+    let give = |to: Option<&str>| ReviewAct::Reassign {
         supervisor: "boss".to_owned(),
-        to: to.to_owned(),
+        to: to.map(str::to_owned),
         reason: "knows uniforms".to_owned(),
     };
-    world.act(give("r-3")).unwrap();
+    world.act(give(Some("r-5"))).unwrap();
+    assert_eq!(world.act(give(Some("r-5"))), Err(Refusal::Nothing));
+    world.act(give(None)).unwrap();
+    assert_eq!((world.review().state, &world.review().assigned_to), (ReviewState::Open, &None));
+    assert_eq!(world.act(give(None)), Err(Refusal::Nothing));
+    world.act(give(Some("r-3"))).unwrap();
     let claim = |name: &str| ReviewAct::Claim {
         reviewer: name.to_owned(),
         supervisor: false,
@@ -215,14 +226,117 @@ fn supervisors_take_over_reassign_and_reopen() {
     };
     assert_eq!(world.act(claim("r-2")), Err(Refusal::AssignedToOther));
     world.act(claim("r-3")).unwrap();
-    let reopen = || ReviewAct::Reopen { supervisor: "boss".to_owned(), reason: "the wrong photo".to_owned() };
     assert_eq!(world.act(reopen()), Err(Refusal::NotDecided));
     world.decide("r-3's", Verdict::Approve, UNDO).unwrap();
     world.act(reopen()).unwrap();
     assert_eq!((world.review().state, &world.review().decision), (ReviewState::Open, &None));
-    world.act(claim("r-3")).unwrap();
-    world.decide("r-3's", Verdict::Approve, Duration::ZERO).unwrap();
-    assert_eq!(world.act(reopen()), Err(Refusal::AlreadyDecided));
+    assert_eq!(world.act(claim("r-3")), Err(Refusal::ConflictOfInterest));
+    world.act(claim("r-4")).unwrap();
+}
+
+#[test]
+fn a_reopened_task_begins_another_round_for_others() {
+    let (mut world, first) = claimed();
+    world.act(grave(&first)).unwrap();
+    let second = world.take("r-2").unwrap();
+    world.decide(&second, Verdict::Approve, UNDO).unwrap();
+    world.act(reopen()).unwrap();
+    let review = world.review();
+    assert_eq!((review.round, world.app().review_rounds, review.earlier.len()), (2, 2, 0));
+    let round = review.former.first().unwrap();
+    let said: Vec<_> = round.decisions.iter().map(|made| (made.reviewer.as_str(), made.verdict)).collect();
+    assert_eq!((round.round, said), (1, vec![("r-1", Verdict::Reject), ("r-2", Verdict::Approve)]));
+    assert_eq!((round.reopened_by.as_str(), round.reason.as_str()), ("boss", "the wrong photo"));
+    for name in ["r-1", "r-2"] {
+        assert_eq!(world.take(name), Err(Refusal::ConflictOfInterest));
+    }
+    // What was sent before, sent again, is no news; the next round decides alone.
+    assert_eq!(world.act(grave(&first)), Err(Refusal::Nothing));
+    let third = world.take("r-3").unwrap();
+    world.decide(&third, Verdict::Approve, Duration::ZERO).unwrap();
+    assert_eq!((world.status(), world.app().reviewed_by.len()), (Status::InProgress, 3));
+}
+
+#[test]
+fn an_approval_can_be_reopened_until_the_licence_is_issued() {
+    let approved = World::camera().in_review().reviewed(Verdict::Approve);
+    let mut running = approved.clone();
+    let fence = running.claim(Slot::Main).unwrap();
+    let mut waiting = approved.clone();
+    waiting.run(Slot::Main, retry());
+    for mut world in [approved.clone(), running, waiting, approved.clone().stalled("http_503")] {
+        world.act(reopen()).unwrap();
+        assert_eq!((world.status(), world.review().state), (Status::InReview, ReviewState::Open));
+        // A run that was under way makes no licence of what is under review again.
+        let decision = Decision::Issue(Box::new(licence()));
+        assert_eq!(world.apply(Cause::Ran { slot: Slot::Main, fence, decision }), Err(Refusal::Fenced));
+        let world = complete(world);
+        assert_eq!((world.status(), world.review().round), (Status::Issued, 2));
+    }
+    let mut refused_later = approved.clone();
+    refused_later.run(Slot::Main, refused());
+    assert_eq!(refused_later.act(reopen()), Err(Refusal::AlreadyDecided));
+    let mut issued = approved.issued();
+    assert_eq!(issued.act(reopen()), Err(Refusal::AlreadyIssued));
+    assert_eq!(complete(issued).act(reopen()), Err(Refusal::AlreadyIssued));
+}
+
+#[test]
+fn a_rejection_can_be_reopened_until_somebody_begins_to_tell_it() {
+    let rejected = World::camera().in_review().reviewed(Verdict::Reject);
+    let mut again = rejected.clone();
+    again.act(reopen()).unwrap();
+    assert_eq!((again.status(), &again.app().outcome, again.app().decided_at), (Status::InReview, &None, None));
+    assert_eq!(again.told.last(), Some(&(Status::InReview, false)));
+    again = again.reviewed_by("r-2", Verdict::Reject);
+    again.act(reopen()).unwrap();
+    assert_eq!(complete(again).status(), Status::Issued);
+
+    let mut sending = rejected.clone();
+    sending.claim(Slot::Sms).unwrap();
+    let mut lost = sending.clone();
+    lost.rescue(Slot::Sms);
+    let mut tried = rejected.clone();
+    tried.run(Slot::App, retry());
+    for mut world in [sending, lost, tried, complete(rejected)] {
+        assert_eq!(world.act(reopen()), Err(Refusal::AlreadyTold));
+    }
+    let mut withdrawn = claimed().0;
+    withdrawn.decide("t1", Verdict::Reject, UNDO).unwrap();
+    withdrawn.cancel().unwrap();
+    assert_eq!(withdrawn.act(reopen()), Err(Refusal::AlreadyDecided));
+}
+
+#[test]
+fn what_was_sent_can_be_sent_again_by_each_of_them() {
+    let both = |token: &str, reasons: [PhotoReason; 2]| {
+        let mut act = grave(token);
+        if let ReviewAct::Decide { reasons: sent, .. } = &mut act {
+            *sent = reasons.to_vec();
+        }
+        act
+    };
+    let (hat, eyes, unlawful) = (PhotoReason::HatWorn, PhotoReason::EyesClosed, PhotoReason::UnlawfulContent);
+    let (mut world, first) = claimed();
+    world.act(both(&first, [unlawful, hat])).unwrap();
+    let second = world.take("r-2").unwrap();
+    world.act(both(&second, [unlawful, eyes])).unwrap();
+    assert_eq!(world.app().outcome.as_ref().unwrap().reasons, [unlawful, eyes, hat], "of both");
+    for act in [both(&first, [unlawful, hat]), both(&first, [hat, unlawful]), both(&second, [eyes, unlawful])] {
+        assert_eq!(world.act(act), Err(Refusal::Nothing));
+    }
+    for act in [both(&first, [unlawful, eyes]), both(&second, [unlawful, hat]), grave(&second)] {
+        assert_eq!(world.act(act), Err(Refusal::ReviewDecided));
+    }
+}
+
+#[test]
+fn a_reviewer_holds_no_more_tasks_than_one_may() {
+    let mut world = World::camera().in_review();
+    world.claims = 3;
+    assert_eq!(world.take("r-1"), Err(Refusal::ClaimLimit));
+    world.claims = 2;
+    world.take("r-1").unwrap();
 }
 
 #[test]

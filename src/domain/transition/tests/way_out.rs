@@ -55,7 +55,8 @@ fn review(world: &mut World) {
             world.must(Cause::ReviewClock);
         }
         ReviewState::Open | ReviewState::Withdrawn => {
-            let token = world.take("somebody else").unwrap();
+            let name = format!("somebody else {}", world.review().decisions().count());
+            let token = world.take(&name).unwrap();
             world.decide(&token, Verdict::Approve, Duration::ZERO).unwrap();
         }
     }

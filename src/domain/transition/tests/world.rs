@@ -90,6 +90,9 @@ pub(super) struct World {
     workflow: &'static Workflow,
     /// Leases of reviewers given so far.
     tokens: u32,
+    /// How many tasks a claimant holds elsewhere.
+    pub(super) claims: u64,
+    pub(super) second_look_share: f64,
 }
 
 impl World {
@@ -134,7 +137,18 @@ impl World {
         let jobs = vec![Job::due(Slot::Main, workflow.start, now, 0, 0)];
         let state = Snapshot { application, jobs, review: None };
         let (log, told, fences) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { now, edition: Edition::Current, state, log, told, fences, workflow, tokens: 0 }
+        Self {
+            now,
+            edition: Edition::Current,
+            state,
+            log,
+            told,
+            fences,
+            workflow,
+            tokens: 0,
+            claims: 0,
+            second_look_share: 0.0,
+        }
     }
 
     /// A photo that needs nobody.
@@ -170,9 +184,15 @@ impl World {
             workflow: self.workflow,
             calendar: self.edition.calendar(),
             now: self.now,
-            timing: Timing { retry_scale: 1.0, review_lease: LEASE, second_look_share: 0.0 },
+            timing: Timing {
+                retry_scale: 1.0,
+                review_lease: LEASE,
+                second_look_share: self.second_look_share,
+                claim_limit: 3,
+            },
             fresh_review: ReviewId::new(),
             began: None,
+            claims: self.claims,
         };
         let plan = transition(&cx, &self.state, cause.clone());
         assert_eq!(plan, transition(&cx, &self.state, cause.clone()), "the table is a function");
@@ -301,8 +321,13 @@ impl World {
     }
 
     /// A reviewer claims and decides at once.
-    pub(super) fn reviewed(mut self, verdict: Verdict) -> Self {
-        let token = self.take("r-1").unwrap();
+    pub(super) fn reviewed(self, verdict: Verdict) -> Self {
+        self.reviewed_by("r-1", verdict)
+    }
+
+    /// As [`World::reviewed`], by somebody.
+    pub(super) fn reviewed_by(mut self, name: &str, verdict: Verdict) -> Self {
+        let token = self.take(name).unwrap();
         self.decide(&token, verdict, Duration::ZERO).unwrap();
         self
     }
@@ -310,7 +335,18 @@ impl World {
 
 pub(super) fn decide(token: &str, verdict: Verdict, undo: Duration) -> ReviewAct {
     let reasons = if verdict == Verdict::Reject { vec![PhotoReason::HatWorn] } else { Vec::new() };
-    ReviewAct::Decide { token_hash: token.to_owned(), verdict, reasons, evidence_hash: Some(EVIDENCE.to_owned()), undo }
+    ReviewAct::Decide {
+        token_hash: token.to_owned(),
+        verdict,
+        reasons,
+        evidence_hash: Some(EVIDENCE.to_owned()),
+        undo,
+        signed_in: false,
+    }
+}
+
+pub(super) fn reopen() -> ReviewAct {
+    ReviewAct::Reopen { supervisor: "boss".to_owned(), reason: "the wrong photo".to_owned() }
 }
 
 pub(super) fn reject(reason: &str) -> OperatorAct {

@@ -27,6 +27,7 @@ fn upload(owner: &str, source: PhotoSource) -> PhotoRecord {
         height: 756,
         sha256: String::new(),
         checks: Value::Null,
+        face: None,
         thresholds: String::new(),
         blob: String::new(),
         created_at: Utc::now(),

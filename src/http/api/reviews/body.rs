@@ -5,12 +5,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::promise::Promise;
-use crate::domain::{
-    ids::{ApplicationId, PhotoId, ReviewId},
-    photo_check::Check,
-    photo_reason::PhotoReason,
-    review::{Review, ReviewDecision, ReviewState, Verdict},
-    time_left::Urgency,
+use crate::{
+    domain::{
+        ids::{ApplicationId, PhotoId, ReviewId},
+        photo_check::Check,
+        photo_reason::PhotoReason,
+        review::{Review, ReviewDecision, ReviewState, Verdict},
+        time_left::Urgency,
+    },
+    http::auth::Scope,
+    store::users::User,
 };
 
 /// A review task.
@@ -47,17 +51,17 @@ pub struct ReviewBody {
     pub supervisor_only: bool,
     /// When the task was opened.
     pub opened_at: DateTime<Utc>,
-    /// The decision, once made.
+    /// The decision, once made; to others than supervisors and whoever decided only once it has taken effect.
     pub decision: Option<DecisionBody>,
     /// Working time until the due time, in seconds; below zero since it. Null without a due time.
     pub working_seconds_left: Option<i64>,
     /// How urgent that is.
     pub urgency: Urgency,
-    /// Whether a second person is to look, who does not see what the first one decided.
-    pub second_look: bool,
-    /// Whether a supervisor wants a second person to look once it is decided.
-    pub second_demanded: bool,
-    /// What two people decided who disagree; a supervisor settles it.
+    /// Whether a second person is to look. For supervisors; null for others, to whom it would tell of the first decision.
+    pub second_look: Option<bool>,
+    /// Whether a supervisor wants a second person to look once it is decided. For supervisors; null for others.
+    pub second_demanded: Option<bool>,
+    /// For supervisors: what two people decided who disagree, which a supervisor settles.
     pub disputed: Vec<DecisionBody>,
     /// The only reviewer who may claim it.
     pub assigned_to: Option<String>,
@@ -92,12 +96,34 @@ pub struct ClaimedBody {
     pub lease_token: String,
 }
 
+/// Who looks at a task: four eyes see what two of them must not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewer {
+    /// The name.
+    pub name: String,
+    /// Whether that is a supervisor.
+    pub supervisor: bool,
+}
+
+impl Viewer {
+    /// A person with a session.
+    pub fn person(user: &User) -> Self {
+        Self { name: user.name.clone(), supervisor: user.role.may(Scope::ReviewsSupervise) }
+    }
+
+    /// Whether the decision on a task may be seen: what has not taken effect is nobody's business who might look next.
+    fn sees(&self, decision: &ReviewDecision) -> bool {
+        self.supervisor || decision.effective || decision.reviewer == self.name
+    }
+}
+
 impl ReviewBody {
-    /// From the stored task.
-    pub fn of(review: Review, promise: &Promise) -> Self {
+    /// From the stored task, for a viewer.
+    pub fn of(review: Review, promise: &Promise, viewer: &Viewer) -> Self {
         let left = promise.left(&review);
         // One earlier decision is the first person's, which the second one must not know.
-        let disputed = if review.is_disputed() { review.earlier.clone() } else { Vec::new() };
+        let disputed = if viewer.supervisor && review.is_disputed() { review.earlier.clone() } else { Vec::new() };
+        let for_supervisors = |flag: bool| viewer.supervisor.then_some(flag);
         let (claimed_by, lease_expires_at) = review.lease.map(|lease| (lease.reviewer, lease.expires_at)).unzip();
         Self {
             id: review.id,
@@ -114,9 +140,9 @@ impl ReviewBody {
             evidence_hash: review.evidence.hash,
             supervisor_only: review.supervisor_only,
             opened_at: review.opened_at,
-            second_look: review.earlier.len() == 1,
-            second_demanded: review.second_demanded,
-            decision: review.decision.map(DecisionBody::of),
+            second_look: for_supervisors(review.earlier.len() == 1),
+            second_demanded: for_supervisors(review.second_demanded),
+            decision: review.decision.filter(|decision| viewer.sees(decision)).map(DecisionBody::of),
             working_seconds_left: left.seconds,
             urgency: left.urgency,
             disputed: disputed.into_iter().map(DecisionBody::of).collect(),
@@ -127,7 +153,8 @@ impl ReviewBody {
 }
 
 impl DecisionBody {
-    fn of(decision: ReviewDecision) -> Self {
+    /// From the stored decision.
+    pub(super) fn of(decision: ReviewDecision) -> Self {
         Self {
             decision: decision.verdict,
             reasons: decision.reasons,

@@ -25,6 +25,7 @@ use crate::{
         reviewer::AsReviewer,
         state::AppState,
     },
+    store::types::{Claimant, Offer},
 };
 
 use super::{
@@ -34,7 +35,7 @@ use super::{
     task,
 };
 
-/// Tasks that are looked at in one go.
+/// Tasks that are looked at in one go: as many as colleagues may take at the same moment.
 const CANDIDATES: usize = 50;
 /// Goes before a reviewer who loses every race is told that there is nothing.
 const ROUNDS: usize = 5;
@@ -68,12 +69,19 @@ pub(super) async fn claim_next(
         IssuingAuthority::parse(authority).map_err(wrong)?;
     }
     let wanted = reviewer.authorities(asked.as_deref())?;
-    let _turn = state.claims.of(&reviewer.name).lock().await;
-    within_limit(&state, &reviewer.name).await?;
+    // The claim itself looks again; here for those to whom nothing could be offered.
+    if state.engine.shared.store.claims_of(&reviewer.name).await? >= state.engine.shared.settings.timing.claim_limit {
+        return Err(Refusal::ClaimLimit.into());
+    }
+    // What reviewers passed on waits for a supervisor only, and so it comes before the rest.
+    let offers: &[Offer] = if reviewer.supervisor {
+        &[Offer::Assigned, Offer::Escalated, Offer::Usual]
+    } else {
+        &[Offer::Assigned, Offer::Usual]
+    };
     for authority in wanted {
-        // What reviewers passed on waits for a supervisor only, and so it comes first.
-        for escalated in if reviewer.supervisor { &[true, false][..] } else { &[false] } {
-            if let Some(claimed) = most_urgent(&state, &reviewer, authority, *escalated).await? {
+        for offer in offers {
+            if let Some(claimed) = most_urgent(&state, &reviewer, authority, *offer).await? {
                 return Ok(Json(claimed).into_response());
             }
         }
@@ -85,24 +93,27 @@ async fn most_urgent(
     state: &AppState,
     reviewer: &AsReviewer,
     authority: Option<&str>,
-    escalated: bool,
+    offer: Offer,
 ) -> Result<Option<ClaimedBody>, Problem> {
+    let document = reviewer.document();
+    let who = Claimant {
+        reviewer: &reviewer.name,
+        document: document.as_deref(),
+        supervisor: reviewer.supervisor,
+        authority,
+    };
     for _ in 0..ROUNDS {
-        let mut candidates = state.engine.shared.store.claimable(authority, escalated, CANDIDATES).await?;
-        let now = state.engine.shared.clock.now();
-        candidates.retain(|review| review.postponed_until.is_none_or(|until| until <= now));
-        let is_mine = |review: &Review| review.assigned_to.as_ref() == Some(&reviewer.name);
-        candidates.sort_by_key(|review| !is_mine(review));
-        let mut lost = false;
+        let candidates = state.engine.shared.store.claimable(&who, offer, CANDIDATES).await?;
+        if candidates.is_empty() {
+            break;
+        }
         for review in candidates {
             match take(state, &review, reviewer).await? {
                 Ok(claimed) => return Ok(Some(claimed)),
-                Err(Refusal::ConflictOfInterest | Refusal::AssignedToOther) => {}
-                Err(_) => lost = true,
+                Err(Refusal::ClaimLimit) => return Err(Refusal::ClaimLimit.into()),
+                // A colleague was quicker.
+                Err(_) => {}
             }
-        }
-        if !lost {
-            break;
         }
     }
     Ok(None)
@@ -123,18 +134,8 @@ pub(super) async fn claim(
 ) -> Result<Json<ClaimedBody>, Problem> {
     let review = task(&state, id).await?;
     reviewer.authorities(review.authority.as_deref())?;
-    let _turn = state.claims.of(&reviewer.name).lock().await;
-    within_limit(&state, &reviewer.name).await?;
     let claimed = take(&state, &review, &reviewer).await?;
     Ok(Json(claimed?))
-}
-
-pub(super) async fn within_limit(state: &AppState, reviewer: &str) -> Result<(), Problem> {
-    let limit = state.settings.claim_limit;
-    if state.engine.shared.store.claims_of(reviewer).await? < limit {
-        return Ok(());
-    }
-    Err(Problem::conflict("claim_limit_reached", format!("a reviewer holds at most {limit} tasks")))
 }
 
 async fn take(
@@ -155,7 +156,7 @@ async fn take(
         return Ok(Err(refusal));
     }
     let review = after.review.ok_or_else(Problem::not_found)?;
-    Ok(Ok(ClaimedBody { review: ReviewBody::of(review, &Promise::of(state)), lease_token }))
+    Ok(Ok(ClaimedBody { review: ReviewBody::of(review, &Promise::of(state), &reviewer.viewer()), lease_token }))
 }
 
 /// A token of 32 random bytes, and what is stored of it.

@@ -1,9 +1,8 @@
 //! One task with everything that a reviewer looks at: facts, masked; the promise and its calendar; earlier rounds.
 
-use axum::{extract::State, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -12,14 +11,14 @@ use crate::{
         application::{Application, Kind, OutcomeCode, PhotoSource},
         authority::IssuingAuthority,
         calendar::DayTrace,
-        cause::{MaskedFact, ReviewAct},
+        cause::{Cause, MaskedFact, ReviewAct},
         deadline::due,
         event::{Actor, ActorKind},
         identity::DocumentType,
         ids::{ApplicationId, PhotoId, ReviewId},
         personal::Applicant,
+        photo_check::FaceBox,
         photo_reason::PhotoReason,
-        review::Review,
     },
     http::{
         auth::{self, Authorised},
@@ -30,10 +29,18 @@ use crate::{
         state::AppState,
     },
     licences::record::Record,
-    store::types::{ApplicationFilter, ApplicationView, OperatorAction, Page},
+    store::types::{ApplicationFilter, ApplicationView, Page},
 };
 
-use super::{super::photos, NOTES, act, body::ReviewBody, claim::token_hash, promise::Promise, task};
+use super::{
+    super::{change, photos},
+    act,
+    body::{ReviewBody, Viewer},
+    claim::token_hash,
+    history::{self, FormerRoundBody, NoteBody, StepBody},
+    promise::Promise,
+    task,
+};
 
 /// Earlier applications of the same holder that are shown.
 const EARLIER: usize = 5;
@@ -49,6 +56,8 @@ pub struct DetailBody {
     pub kind: Kind,
     /// Where the photo comes from.
     pub photo_source: PhotoSource,
+    /// The picture's size in pixels, and where a face was found in it; null where the photo's record is gone.
+    pub picture: Option<PictureBody>,
     /// When it was accepted.
     pub submitted_at: DateTime<Utc>,
     /// The applicant, masked; null once the personal data is erased.
@@ -59,10 +68,28 @@ pub struct DetailBody {
     pub promise: Option<PromiseBody>,
     /// Earlier applications of the same holder, newest first, at most 5.
     pub earlier: Vec<EarlierBody>,
-    /// What colleagues wrote, oldest first; nothing for a second person, who looks without prejudice.
+    /// What colleagues wrote, oldest first; to a second person, who looks without prejudice, nothing that goes with a
+    /// decision.
     pub notes: Vec<NoteBody>,
+    /// Rounds before this one, oldest first; nothing for a second person.
+    pub former: Vec<FormerRoundBody>,
+    /// For supervisors: why the task was given back, put off, reassigned or opened again, oldest first.
+    pub steps: Vec<StepBody>,
     /// Whether Greenlane has a photo to compare with, the one of the current licence; the registry may have another one.
     pub has_comparison: bool,
+}
+
+/// The picture under review.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReviewPicture)]
+pub struct PictureBody {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// The largest face that was found, in pixels of the picture; null where none was, or the photo was inspected before
+    /// places were kept.
+    pub face: Option<FaceBox>,
 }
 
 /// What is known of an applicant, masked. `POST /v1/reviews/{id}/reveal` shows one of them, and is recorded.
@@ -123,40 +150,35 @@ pub struct EarlierBody {
     pub reasons: Vec<PhotoReason>,
 }
 
-/// A note for colleagues.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ReviewNote)]
-pub struct NoteBody {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The text.
-    pub text: String,
-}
-
 /// Look at a task.
 #[utoipa::path(get, path = "/v1/reviews/{id}", operation_id = "get_review", tag = "reviews", security(("key" = ["reviews"])),
-    params(("id" = ReviewId, Path)), responses((status = 200, description = "The task", body = DetailBody)))]
+    params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
+    responses((status = 200, description = "The task", body = DetailBody)))]
 pub(super) async fn get(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    reviewer: AsReviewer,
     Named(id): Named<ReviewId>,
 ) -> Result<Json<DetailBody>, Problem> {
-    detail(&state, id).await.map(Json)
+    detail(&state, id, &reviewer.viewer()).await.map(Json)
 }
 
 /// A task with everything that a reviewer looks at.
 ///
 /// # Errors
 /// 404 when there is no such task.
-pub async fn detail(state: &AppState, id: ReviewId) -> Result<DetailBody, Problem> {
+pub async fn detail(state: &AppState, id: ReviewId, viewer: &Viewer) -> Result<DetailBody, Problem> {
     let shared = &state.engine.shared;
     let review = task(state, id).await?;
     let view = shared.store.application(review.application_id).await?.ok_or_else(Problem::not_found)?;
     let application = &view.application;
-    let notes = if review.is_second_look() { Vec::new() } else { notes(state, &review).await? };
     Ok(DetailBody {
         kind: application.kind,
         photo_source: application.photo.source,
+        picture: shared.store.photo(review.evidence.photo_id).await?.map(|photo| PictureBody {
+            width: photo.width,
+            height: photo.height,
+            face: photo.face,
+        }),
         submitted_at: application.submitted_at,
         // A record that does not open is erased or moved: the photo can be judged without it.
         facts: shared.open_applicant(application.id, &view.applicant).ok().map(|applicant| FactsBody::of(&applicant)),
@@ -167,9 +189,11 @@ pub async fn detail(state: &AppState, id: ReviewId) -> Result<DetailBody, Proble
         }),
         promise: promise(state, application),
         earlier: earlier(state, application).await?,
-        notes,
+        notes: history::notes(state, &review).await?,
+        former: history::former(&review),
+        steps: history::steps(state, application.id, viewer).await?,
         has_comparison: comparison_photo(state, &view).await?.is_some(),
-        review: ReviewBody::of(review, &Promise::of(state)),
+        review: ReviewBody::of(review, &Promise::of(state), viewer),
     })
 }
 
@@ -214,18 +238,6 @@ async fn earlier(state: &AppState, application: &Application) -> Result<Vec<Earl
         reasons: other.outcome.map(|outcome| outcome.reasons).unwrap_or_default(),
     };
     Ok(others.take(EARLIER).map(body).collect())
-}
-
-async fn notes(state: &AppState, review: &Review) -> Result<Vec<NoteBody>, Problem> {
-    let shared = &state.engine.shared;
-    let (table, column) = NOTES;
-    let stored = shared.store.notes(review.application_id).await?;
-    let opened = stored.into_iter().filter_map(|note| {
-        let text: String =
-            shared.secrets.sealer().open_record(table, column, &note.review_id.to_string(), &note.sealed).ok()?;
-        Some(NoteBody { at: note.at, text })
-    });
-    Ok(opened.collect())
 }
 
 /// Which fact.
@@ -279,7 +291,11 @@ pub(super) async fn reveal(
 /// (留存照片). Every view is recorded.
 #[utoipa::path(get, path = "/v1/reviews/{id}/comparison", operation_id = "get_review_comparison", tag = "reviews", security(("key" = ["reviews"])),
     params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
-    responses((status = 200, description = "The picture", body = String, content_type = "image/jpeg")))]
+    responses(
+        (status = 200, description = "The picture", body = String, content_type = "image/jpeg"),
+        (status = 404, description = "There is none", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`registry_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+    ))]
 pub(super) async fn comparison(
     State(state): State<AppState>,
     reviewer: AsReviewer,
@@ -292,15 +308,15 @@ pub(super) async fn comparison(
     }
     let shared = &state.engine.shared;
     let applicant = shared.open_applicant(view.application.id, &view.applicant).map_err(|_| Problem::not_found())?;
-    let picture = state.licences.retained(&applicant.document).await.ok_or_else(Problem::not_found)?;
-    let action = OperatorAction {
-        at: shared.clock.now(),
-        actor: Actor::new(ActorKind::Reviewer, reviewer.name),
-        kind: "retained_photo_viewed".to_owned(),
-        data: json!({ "application_id": view.application.id }),
-    };
-    shared.store.record_action(&action).await?;
-    Ok(photos::picture(picture))
+    let retained = state.licences.retained(&applicant.document).await.map_err(|error| {
+        tracing::warn!(application.id = %view.application.id, error = &error as &dyn std::error::Error, "no comparison photo");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "registry_unavailable", "the registry cannot be asked, try again")
+    })?;
+    let picture = retained.ok_or_else(Problem::not_found)?;
+    // Recorded before it is shown: what cannot be recorded is not shown.
+    let viewed = Cause::PhotoViewed { actor: Actor::new(ActorKind::Reviewer, reviewer.name), photo: None };
+    let (_, refusal) = change(&state, view.application.id, viewed, None).await?;
+    refusal.map_or_else(|| Ok(photos::picture(picture)), |refusal| Err(refusal.into()))
 }
 
 /// The photo of the holder's current licence, where Greenlane has it.

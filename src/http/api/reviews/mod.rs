@@ -3,6 +3,7 @@
 pub mod body;
 mod claim;
 pub mod detail;
+pub mod history;
 pub mod pace;
 pub mod promise;
 mod supervise;
@@ -25,17 +26,19 @@ use crate::{
         review::{Review, ReviewState, Verdict},
     },
     http::{
-        auth::{self, Authorised},
+        auth::{self, Authorised, Caller, Scope},
         body::Json,
         params::{Limit, ListBody, Named, Params, page},
         problem::{Fault, Problem, ProblemBody},
+        reviewer::AsReviewer,
         state::AppState,
     },
     store::types::ReviewFilter,
 };
 
-use body::ReviewBody;
+use body::{ReviewBody, Viewer};
 use claim::token_hash;
+use history::sealed_note;
 use promise::Promise;
 
 use super::{change, written, written_field};
@@ -46,8 +49,6 @@ const LONGEST_NOTE: usize = 2000;
 const LONGEST_UNDO: u64 = 60;
 /// The longest time that a task is put off, in minutes.
 const LONGEST_PAUSE: u64 = 480;
-/// What notes are sealed for.
-const NOTES: (&str, &str) = ("review_notes", "ciphertext");
 
 /// The routes of this module.
 pub(in crate::http) fn routes() -> OpenApiRouter<AppState> {
@@ -92,10 +93,11 @@ struct ListParams {
 
 /// List tasks, least time left first.
 #[utoipa::path(get, path = "/v1/reviews", operation_id = "list_reviews", tag = "reviews", security(("key" = ["reviews"])),
-    params(ListParams), responses((status = 200, description = "One page", body = ListBody<ReviewBody>)))]
+    params(ListParams, ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
+    responses((status = 200, description = "One page", body = ListBody<ReviewBody>)))]
 async fn list(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    reviewer: AsReviewer,
     Params(params): Params<ListParams>,
 ) -> Result<Json<ListBody<ReviewBody>>, Problem> {
     let filter = ReviewFilter {
@@ -104,8 +106,8 @@ async fn list(
         reviewer: params.claimed_by,
     };
     let listed = state.engine.shared.store.reviews(&filter, &page(params.limit, params.cursor)).await?;
-    let promise = Promise::of(&state);
-    Ok(Json(ListBody::of(listed, |review| ReviewBody::of(review, &promise))))
+    let (promise, viewer) = (Promise::of(&state), reviewer.viewer());
+    Ok(Json(ListBody::of(listed, |review| ReviewBody::of(review, &promise, &viewer))))
 }
 
 /// The token that a claim gave.
@@ -228,20 +230,23 @@ impl NewDecision {
     ))]
 async fn decide(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    caller: Authorised<auth::Review>,
     Named(id): Named<ReviewId>,
     Json(body): Json<NewDecision>,
 ) -> Result<Json<ReviewBody>, Problem> {
     body.check()?;
-    let note = sealed_note(&state, id, body.note.as_deref())?;
+    let note = sealed_note(&state, &task(&state, id).await?, &body.lease_token, body.note.as_deref())?;
+    let token_hash = token_hash(&body.lease_token);
     let decided = ReviewAct::Decide {
-        token_hash: token_hash(&body.lease_token),
+        token_hash: token_hash.clone(),
         verdict: body.decision,
         reasons: body.reasons,
         evidence_hash: body.evidence_hash,
         undo: Duration::from_secs(body.undo_seconds),
+        signed_in: caller.person.is_some(),
     };
-    act(&state, id, decided, note).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let review = act(&state, id, decided, note).await?;
+    Ok(Json(to_holder(&state, &caller, &token_hash, review)))
 }
 
 /// Why a task is passed on.
@@ -262,14 +267,15 @@ struct EscalateBody {
     ))]
 async fn escalate(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    caller: Authorised<auth::Review>,
     Named(id): Named<ReviewId>,
     Json(body): Json<EscalateBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
     written_field("/note", &body.note, LONGEST_NOTE)?;
-    let note = sealed_note(&state, id, Some(&body.note))?;
-    let passed = ReviewAct::Escalate { token_hash: token_hash(&body.lease_token) };
-    act(&state, id, passed, note).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let note = sealed_note(&state, &task(&state, id).await?, &body.lease_token, Some(&body.note))?;
+    let token_hash = token_hash(&body.lease_token);
+    let review = act(&state, id, ReviewAct::Escalate { token_hash: token_hash.clone() }, note).await?;
+    Ok(Json(to_holder(&state, &caller, &token_hash, review)))
 }
 
 /// Take a decision back within its undo window.
@@ -281,12 +287,13 @@ async fn escalate(
     ))]
 async fn undo(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    caller: Authorised<auth::Review>,
     Named(id): Named<ReviewId>,
     Json(body): Json<TokenBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
-    let undone = ReviewAct::Undo { token_hash: token_hash(&body.lease_token) };
-    act(&state, id, undone, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let token_hash = token_hash(&body.lease_token);
+    let review = act(&state, id, ReviewAct::Undo { token_hash: token_hash.clone() }, None).await?;
+    Ok(Json(to_holder(&state, &caller, &token_hash, review)))
 }
 
 /// Why a task is put off, and for how long.
@@ -310,7 +317,7 @@ struct PostponeBody {
     ))]
 async fn postpone(
     State(state): State<AppState>,
-    _caller: Authorised<auth::Review>,
+    caller: Authorised<auth::Review>,
     Named(id): Named<ReviewId>,
     Json(body): Json<PostponeBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
@@ -319,8 +326,17 @@ async fn postpone(
         return Err(Problem::field("/minutes", "out_of_range", format!("must be 1 to {LONGEST_PAUSE}")));
     }
     let wait = Duration::from_secs(body.minutes * 60);
-    let later = ReviewAct::Postpone { token_hash: token_hash(&body.lease_token), wait, reason: body.reason };
-    act(&state, id, later, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let token_hash = token_hash(&body.lease_token);
+    let later = ReviewAct::Postpone { token_hash: token_hash.clone(), wait, reason: body.reason };
+    let review = act(&state, id, later, None).await?;
+    Ok(Json(to_holder(&state, &caller, &token_hash, review)))
+}
+
+/// A task for whoever acts by a token: that is whose it was, whatever the header says.
+fn to_holder(state: &AppState, caller: &Caller, token_hash: &str, review: Review) -> ReviewBody {
+    let decided = review.decisions().find(|made| made.token_hash == token_hash).map(|made| made.reviewer.clone());
+    let viewer = Viewer { name: decided.unwrap_or_default(), supervisor: caller.has(Scope::ReviewsSupervise) };
+    ReviewBody::of(review, &Promise::of(state), &viewer)
 }
 
 /// A task; 404 when there is none.
@@ -336,13 +352,6 @@ async fn act(state: &AppState, id: ReviewId, act: ReviewAct, note: Option<Sealed
         None | Some(Refusal::Nothing) => Ok(after.review.filter(|review| review.id == id).unwrap_or(review)),
         Some(refusal) => Err(refusal.into()),
     }
-}
-
-fn sealed_note(state: &AppState, review: ReviewId, note: Option<&str>) -> Result<Option<SealedRecord>, Problem> {
-    let (table, column) = NOTES;
-    let sealer = state.engine.shared.secrets.sealer();
-    let sealed = note.map(|note| sealer.seal_record(table, column, &review.to_string(), &note));
-    sealed.transpose().map_err(|error| Problem::internal(&error))
 }
 
 #[cfg(test)]

@@ -27,14 +27,14 @@ const MOST: usize = 2000;
 pub struct PaceBody {
     /// Whose.
     pub reviewer: String,
-    /// Decisions today, counted up to 2000.
+    /// Decisions today that were not undone, counted up to 2000.
     pub decided_today: usize,
     /// From claim to decision, in the middle of today's; null without any.
     pub median_seconds: Option<i64>,
-    /// Decisions of the last 30 days, counted up to 2000.
+    /// Decisions of the last 30 days that were not undone, counted up to 2000.
     pub decided_30_days: u64,
     /// How many of them did not stand when somebody else looked.
-    pub overturned_30_days: usize,
+    pub overturned_30_days: u64,
 }
 
 /// See one's own pace, and how often one was overturned.
@@ -54,34 +54,44 @@ pub async fn pace_of(state: &AppState, name: &str) -> Result<PaceBody, Problem> 
     let month = now - TimeDelta::days(DAYS);
     let today = local_date(now).and_hms_opt(0, 0, 0).and_then(calendar::instant).unwrap_or(now);
     let store = &state.engine.shared.store;
-    let decided = store.review_events(EventType::ReviewDecided, Some(name), today, MOST).await?;
-    let claimed = store.review_events(EventType::ReviewClaimed, Some(name), today, MOST).await?;
-    let in_a_month = store.count_review_events(EventType::ReviewDecided, name, month, MOST).await?;
-    let overturned = store.review_events(EventType::ReviewOverturned, None, month, MOST).await?;
-    let is_mine = |event: &&StoredEvent| {
-        let data: serde_json::Value = serde_json::from_str(&event.data).unwrap_or_default();
-        data["reviewer"] == name
-    };
+    let of_today = |kind| store.review_events(kind, name, today, MOST);
+    let in_a_month = |kind| store.count_review_events(kind, name, month, MOST);
+    let undone = of_today(EventType::ReviewUndone).await?;
+    let decided = standing(of_today(EventType::ReviewDecided).await?, &undone);
+    let mut begun = of_today(EventType::ReviewClaimed).await?;
+    begun.extend(of_today(EventType::ReviewTakenOver).await?);
+    let undone_in_a_month = in_a_month(EventType::ReviewUndone).await?;
     Ok(PaceBody {
         reviewer: name.to_owned(),
         decided_today: decided.len(),
-        median_seconds: median(&decided, &claimed),
-        decided_30_days: in_a_month,
-        overturned_30_days: overturned.iter().filter(is_mine).count(),
+        median_seconds: median(&decided, &begun),
+        decided_30_days: in_a_month(EventType::ReviewDecided).await?.saturating_sub(undone_in_a_month),
+        overturned_30_days: store.count_overturned(name, month, MOST).await?,
     })
 }
 
-/// From each decision's last claim before it to the decision.
-fn median(decided: &[StoredEvent], claimed: &[StoredEvent]) -> Option<i64> {
+/// The decisions, newest first, without those that were undone.
+fn standing(decided: Vec<StoredEvent>, undone: &[StoredEvent]) -> Vec<StoredEvent> {
+    let mut taken_back: Vec<&StoredEvent> = undone.iter().collect();
+    let mut is_undone = |decision: &StoredEvent| {
+        let of = |undo: &&StoredEvent| undo.application_id == decision.application_id && undo.at >= decision.at;
+        let place = taken_back.iter().rposition(of);
+        place.map(|place| taken_back.remove(place)).is_some()
+    };
+    decided.into_iter().filter(|decision| !is_undone(decision)).collect()
+}
+
+/// From each decision's last claim, or take-over, before it to the decision.
+fn median(decided: &[StoredEvent], begun: &[StoredEvent]) -> Option<i64> {
     let mut claims: HashMap<_, Vec<DateTime<Utc>>> = HashMap::new();
-    for claim in claimed {
+    for claim in begun {
         claims.entry(claim.application_id).or_default().push(claim.at);
     }
     let mut taken: Vec<i64> = decided
         .iter()
         .filter_map(|event| {
-            let begun = claims.get(&event.application_id)?.iter().filter(|at| **at <= event.at).max()?;
-            Some((event.at - *begun).num_seconds())
+            let since = claims.get(&event.application_id)?.iter().filter(|at| **at <= event.at).max()?;
+            Some((event.at - *since).num_seconds())
         })
         .collect();
     taken.sort_unstable();

@@ -6,24 +6,25 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
+        application::Status,
         cause::{Cause, Refusal, ReviewAct},
-        ids::ReviewId,
-        user::check_name,
+        ids::{ApplicationId, ReviewId},
     },
     http::{
-        auth::{Authorised, Supervise},
+        auth::{Authorised, Scope, Supervise},
         body::Json,
         params::Named,
-        problem::{Fault, Problem, ProblemBody},
+        problem::{Problem, ProblemBody},
         reviewer::AsReviewer,
         state::AppState,
     },
+    store::types::{ApplicationFilter, Page},
 };
 
 use super::{
     super::{change, written_field},
     LONGEST_NOTE, act,
-    body::{ClaimedBody, ReviewBody},
+    body::{ClaimedBody, ReviewBody, Viewer},
     claim::fresh_token,
     promise::Promise,
     task,
@@ -45,6 +46,7 @@ pub(super) async fn take_over(
 ) -> Result<Json<ClaimedBody>, Problem> {
     let review = task(&state, id).await?;
     let (lease_token, token_hash) = fresh_token();
+    let viewer = reviewer.viewer();
     let taken = ReviewAct::TakeOver {
         document: reviewer.document(),
         reviewer: reviewer.name,
@@ -57,27 +59,30 @@ pub(super) async fn take_over(
         return Err(refusal.into());
     }
     let review = after.review.ok_or_else(Problem::not_found)?;
-    Ok(Json(ClaimedBody { review: ReviewBody::of(review, &Promise::of(&state)), lease_token }))
+    Ok(Json(ClaimedBody { review: ReviewBody::of(review, &Promise::of(&state), &viewer), lease_token }))
 }
 
 /// To whom a task is given, and why.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReassignBody {
-    /// The reviewer's name.
-    to: String,
+    /// The name of a user who reviews, of the task's issuing authority if of one; null takes the assignment back.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    to: Option<String>,
     /// 1 to 2000 characters, without personal data: it stands in the audit log.
     reason: String,
 }
 
-/// Give a task to somebody: only they, or a supervisor, may claim it then.
+/// Give a task to somebody: only they, or a supervisor, may claim it then. Or take that back.
 #[utoipa::path(post, path = "/v1/reviews/{id}/reassign", operation_id = "reassign_review", tag = "reviews", security(("key" = ["reviews:supervise"])),
     params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     request_body = ReassignBody,
     responses(
-        (status = 200, description = "Open, for that person", body = ReviewBody),
+        (status = 200, description = "Open, for that person or for everybody", body = ReviewBody),
         (status = 403, description = "`conflict_of_interest` of that person", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`already_decided`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`: at `/to` `reviewer_unknown` or `authority_not_allowed`", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn reassign(
     State(state): State<AppState>,
@@ -85,18 +90,30 @@ pub(super) async fn reassign(
     Named(id): Named<ReviewId>,
     Json(body): Json<ReassignBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
-    check_name(&body.to).map_err(|error| Problem::invalid(vec![Fault::at("/to", error)]))?;
     written_field("/reason", &body.reason, LONGEST_NOTE)?;
-    if let Some(user) = state.engine.shared.store.user(&body.to).await? {
-        let review = task(&state, id).await?;
-        let view =
-            state.engine.shared.store.application(review.application_id).await?.ok_or_else(Problem::not_found)?;
-        if user.document.as_ref() == Some(&view.application.holder) {
-            return Err(Refusal::ConflictOfInterest.into());
-        }
+    if let Some(to) = &body.to {
+        may_be_given(&state, id, to).await?;
     }
-    let given = ReviewAct::Reassign { supervisor: by.0, to: body.to, reason: body.reason };
-    act(&state, id, given, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let given = ReviewAct::Reassign { supervisor: by.name(), to: body.to, reason: body.reason };
+    by.act(&state, id, given).await
+}
+
+/// Whether somebody is there to review the task, and may.
+async fn may_be_given(state: &AppState, id: ReviewId, to: &str) -> Result<(), Problem> {
+    let store = &state.engine.shared.store;
+    let reviewer = store.user(to).await?.filter(|user| user.disabled_at.is_none() && user.role.may(Scope::Reviews));
+    let Some(reviewer) = reviewer else {
+        return Err(Problem::field("/to", "reviewer_unknown", "must be an enabled user who reviews"));
+    };
+    let review = task(state, id).await?;
+    if !reviewer.takes(review.authority.as_deref()) {
+        return Err(Problem::field("/to", "authority_not_allowed", "must take tasks of this issuing authority"));
+    }
+    let view = store.application(review.application_id).await?.ok_or_else(Problem::not_found)?;
+    if reviewer.document.as_ref() == Some(&view.application.holder) {
+        return Err(Refusal::ConflictOfInterest.into());
+    }
+    Ok(())
 }
 
 /// Why a supervisor does it.
@@ -108,13 +125,14 @@ pub(super) struct ReopenBody {
     reason: String,
 }
 
-/// Open a decided task again, as long as its decision has not taken effect.
+/// Open a decided task again, as long as nothing has reached the applicant: another round begins, for people who have not
+/// decided on it.
 #[utoipa::path(post, path = "/v1/reviews/{id}/reopen", operation_id = "reopen_review", tag = "reviews", security(("key" = ["reviews:supervise"])),
     params(("id" = ReviewId, Path), ("X-Reviewer" = Option<String>, Header, description = "The person behind the key")),
     request_body = ReopenBody,
     responses(
         (status = 200, description = "Open again; the log keeps the decision", body = ReviewBody),
-        (status = 409, description = "`already_decided` once it took effect, `not_decided`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`not_decided`; `already_issued`: an operator can end the licence's service, and the holder applies again; `already_told`: a notification of the rejection was taken up; `application_in_progress`: the holder has applied again; `already_decided` by a stage, an operator or upstream", body = ProblemBody, content_type = "application/problem+json"),
     ))]
 pub(super) async fn reopen(
     State(state): State<AppState>,
@@ -123,8 +141,25 @@ pub(super) async fn reopen(
     Json(body): Json<ReopenBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
     written_field("/reason", &body.reason, LONGEST_NOTE)?;
-    let opened = ReviewAct::Reopen { supervisor: by.0, reason: body.reason };
-    act(&state, id, opened, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    let review = task(&state, id).await?;
+    has_not_applied_again(&state, review.application_id).await?;
+    by.act(&state, id, ReviewAct::Reopen { supervisor: by.name(), reason: body.reason }).await
+}
+
+/// One open application a holder: what was rejected stays so once another one is under way. The database has the last
+/// word when both happen at the same moment.
+async fn has_not_applied_again(state: &AppState, id: ApplicationId) -> Result<(), Problem> {
+    let store = &state.engine.shared.store;
+    let view = store.application(id).await?.ok_or_else(Problem::not_found)?;
+    if view.application.status != Status::Rejected {
+        return Ok(());
+    }
+    let filter = ApplicationFilter { holder: Some(view.application.holder), ..ApplicationFilter::default() };
+    let newest = store.applications(&filter, &Page { limit: 1, after: None }).await?.items;
+    if newest.iter().any(|other| other.application.id != id && !other.application.status.is_decided()) {
+        return Err(Problem::conflict("application_in_progress", "the holder has another open application"));
+    }
+    Ok(())
 }
 
 /// Want a second person to look, before the decision takes effect.
@@ -142,18 +177,29 @@ pub(super) async fn second_look(
     Json(body): Json<ReopenBody>,
 ) -> Result<Json<ReviewBody>, Problem> {
     written_field("/reason", &body.reason, LONGEST_NOTE)?;
-    let wanted = ReviewAct::DemandSecond { supervisor: by.0, reason: body.reason };
-    act(&state, id, wanted, None).await.map(|review| Json(ReviewBody::of(review, &Promise::of(&state))))
+    by.act(&state, id, ReviewAct::DemandSecond { supervisor: by.name(), reason: body.reason }).await
 }
 
-/// The supervisor's name.
-pub(super) struct AsSupervisor(String);
+/// A supervisor, as they see tasks.
+pub(super) struct AsSupervisor(Viewer);
+
+impl AsSupervisor {
+    fn name(&self) -> String {
+        self.0.name.clone()
+    }
+
+    async fn act(&self, state: &AppState, id: ReviewId, what: ReviewAct) -> Result<Json<ReviewBody>, Problem> {
+        let review = act(state, id, what, None).await?;
+        Ok(Json(ReviewBody::of(review, &Promise::of(state), &self.0)))
+    }
+}
 
 impl axum::extract::FromRequestParts<AppState> for AsSupervisor {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut axum::http::request::Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = Authorised::<Supervise>::from_request_parts(parts, state).await?;
-        Ok(Self(crate::http::reviewer::name_of(&caller, &parts.headers)?))
+        let name = crate::http::reviewer::name_of(&caller, &parts.headers)?;
+        Ok(Self(Viewer { name, supervisor: true }))
     }
 }

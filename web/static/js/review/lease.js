@@ -1,10 +1,12 @@
 // The token of a task belongs to this tab: another tab of the same person has another lease.
 
+import { remembered } from "../own.js";
+
 const name = (id) => `lease:${id}`;
 
-export const tokenOf = (id) => sessionStorage.getItem(name(id));
-export const keepToken = (id, token) => sessionStorage.setItem(name(id), token);
-export const dropToken = (id) => sessionStorage.removeItem(name(id));
+export const tokenOf = (id) => remembered.getItem(name(id));
+export const keepToken = (id, token) => remembered.setItem(name(id), token);
+export const dropToken = (id) => remembered.removeItem(name(id));
 
 /** Counts a lease down, and keeps it while somebody is there. */
 export class Lease {

@@ -24,14 +24,24 @@ const call = (act, body = {}, options = {}) => api("POST", `${path}/${act}`, { l
 
 // The photo
 
-// The photo to compare with is shown when there is one.
-for (const stage of document.querySelectorAll(".stage.optional")) {
-  const picture = stage.querySelector("img");
-  const show = () => {
-    stage.hidden = picture.naturalWidth === 0;
+// The photo to compare with is shown when there is one; when nobody can say whether there is one, that is said.
+const comparison = document.querySelector(".stage.optional img");
+if (comparison) {
+  const again = () => {
+    comparison.src = `${path}/comparison?${Date.now()}`;
   };
-  picture.addEventListener("load", show);
-  if (picture.complete) show();
+  const shown = () => {
+    comparison.closest(".stage").hidden = false;
+    element("no-comparison").hidden = true;
+  };
+  const missing = async () => {
+    const answer = await api("GET", `${path}/comparison`);
+    element("no-comparison").hidden = answer.status === 404;
+  };
+  comparison.addEventListener("load", shown);
+  comparison.addEventListener("error", missing);
+  element("compare-again").addEventListener("click", again);
+  if (comparison.complete) (comparison.naturalWidth ? shown : missing)();
 }
 
 const photos = document.querySelector(".photos");
@@ -85,7 +95,7 @@ function lost() {
   for (const part of ["lease", "extend"]) element(part).hidden = true;
   element("decide").classList.add("lost");
   for (const control of element("decide").querySelectorAll("button")) control.disabled = true;
-  for (const button of document.querySelectorAll(".reveal")) button.hidden = true;
+  hideFacts();
   if (element("pass").open) element("pass").close();
   dropToken(id);
   lease = null;
@@ -196,7 +206,7 @@ async function decide(decision, chosen) {
   lease = null;
   dropToken(id);
   for (const part of ["lease", "extend", "decide", "lease-warning"]) element(part).hidden = true;
-  for (const button of document.querySelectorAll(".reveal")) button.hidden = true;
+  hideFacts();
   const what = decision === "approve" ? t("approved") : t("rejected", chosen.length);
   element("decided-what").textContent = what;
   element("decided").hidden = false;
@@ -265,9 +275,17 @@ for (const button of document.querySelectorAll(".reveal")) {
       if (!isLost(answer)) toast(problemText(answer), "bad");
       return;
     }
-    document.querySelector(`[data-value="${button.dataset.fact}"]`).textContent = answer.body.value ?? "–";
+    const shown = document.querySelector(`[data-value="${button.dataset.fact}"]`);
+    shown.dataset.masked ??= shown.textContent;
+    shown.textContent = answer.body.value ?? "–";
     button.hidden = true;
   });
+}
+
+/** What was revealed to the holder of the task is masked again for whoever sits there next. */
+function hideFacts() {
+  for (const button of document.querySelectorAll(".reveal")) button.hidden = true;
+  for (const shown of document.querySelectorAll("[data-masked]")) shown.textContent = shown.dataset.masked;
 }
 
 if (task.dataset.mine === "true") {

@@ -44,7 +44,7 @@ element("act-send").addEventListener("click", () => {
     return;
   }
   element("act").close();
-  const body = asked.act === "reassign" ? { to: element("act-to").value, reason } : { reason };
+  const body = asked.act === "reassign" ? { to: element("act-to").value || null, reason } : { reason };
   run(asked.id, asked.act, body);
 });
 element("act-cancel").addEventListener("click", () => element("act").close());

@@ -4,19 +4,20 @@ import { api, problemText, t, toast } from "../base.js";
 import { dropDraft } from "./drafts.js";
 import { onKey } from "./keys.js";
 import { keepToken } from "./lease.js";
+import { remembered } from "../own.js";
 
 const KEY = "undo";
 let timer = null;
 
 /** Offers to take a decision back until `until` (milliseconds of this browser's clock). */
 export function offerUndo(id, token, until, what) {
-  sessionStorage.setItem(KEY, JSON.stringify({ id, token, until, what }));
+  remembered.setItem(KEY, JSON.stringify({ id, token, until, what }));
   showUndo();
 }
 
 function read() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    return JSON.parse(remembered.getItem(KEY) ?? "null");
   } catch {
     return null;
   }
@@ -24,7 +25,7 @@ function read() {
 
 function close() {
   clearInterval(timer);
-  sessionStorage.removeItem(KEY);
+  remembered.removeItem(KEY);
   document.getElementById("undo").hidden = true;
 }
 
@@ -39,7 +40,9 @@ export function showUndo() {
       close();
       return;
     }
-    document.getElementById("undo-what").textContent = offer.what;
+    // The region is read aloud when it changes: what was decided once, and the seconds never.
+    const what = document.getElementById("undo-what");
+    if (what.textContent !== offer.what) what.textContent = offer.what;
     document.getElementById("undo-left").textContent = t("undo_left", Math.max(1, Math.floor((offer.until - Date.now()) / 1000)));
     bar.hidden = false;
   };
