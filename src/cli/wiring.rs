@@ -25,7 +25,10 @@ use crate::{
         },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
-    licences::desk::{self, Desk},
+    licences::{
+        card::CardPress,
+        desk::{self, Desk},
+    },
     photos::PhotoVault,
     providers::{
         Absent, Providers, Registry,

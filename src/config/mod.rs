@@ -18,7 +18,7 @@ pub use business::{CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, Revi
 pub use outside::{BreakerConfig, MailConfig, ProviderConfig, ProvidersConfig, WebhooksConfig};
 pub use problem::Problem;
 pub use process::{
-    AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, SessionConfig, TelemetryConfig,
+    AuditConfig, EngineConfig, LimitsConfig, ServerConfig, SessionConfig, TelemetryConfig,
 };
 pub use storage::{BlobConfig, DatabaseConfig, RedisConfig, SecretsConfig};
 pub use values::{Bind, BlobLocation, DatabaseKind, DatabaseUrl, InvalidValue, Seconds, SecretUrl};
@@ -66,8 +66,6 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The audit log.
     pub audit: AuditConfig,
-    /// How long things are kept.
-    pub retention: RetentionConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
 }
@@ -90,7 +88,6 @@ impl Config {
         self.session.check(&mut problems);
         self.limits.check(&mut problems);
         self.audit.check(&mut problems);
-        self.retention.check(&mut problems);
         self.telemetry.check(&mut problems);
         problems.into_result()
     }

@@ -85,8 +85,10 @@ pub enum Cause {
     },
     /// A presentation of the issued licence was checked.
     Verified {
-        /// The verifier's key.
+        /// The verifier's key, or the person.
         actor: Actor,
+        /// Which of the keys of that name; none for a person.
+        key_id: Option<String>,
         /// Whose key that is.
         verifier: String,
         /// What for.

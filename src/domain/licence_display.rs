@@ -63,6 +63,8 @@ pub struct Display {
     pub available: bool,
     /// Whether class, validity or authority changed since the issue (R16, R21).
     pub reissue_needed: bool,
+    /// What the registry says of them now; none while it could not be asked or needed not be.
+    pub registry: Option<LicenceFacts>,
 }
 
 impl Display {
@@ -99,6 +101,7 @@ impl Display {
             checked_at: Some(seen.at),
             available: true,
             reissue_needed,
+            registry: Some(facts),
         }
     }
 
@@ -110,6 +113,7 @@ impl Display {
             checked_at: None,
             available: true,
             reissue_needed: false,
+            registry: None,
         }
     }
 }
@@ -155,6 +159,7 @@ mod tests {
         let changed = Display::of(LicenceState::Current, &facts("C1"), fresh("A", "C1D"));
         assert!(changed.reissue_needed);
         assert_eq!((changed.mode, changed.message_zh.as_deref()), (DisplayMode::Valid, Some(REAPPLY_NEEDED_ZH)));
+        assert_eq!(changed.registry, Some(facts("C1D")), "what counts from now on");
         let reordered = Display::of(LicenceState::Current, &facts("C1D"), fresh("A", "DC1"));
         assert!(!reordered.reissue_needed);
         let abnormal = Display::of(LicenceState::Current, &facts("C1"), fresh("S", "C1D"));

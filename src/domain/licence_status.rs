@@ -243,6 +243,16 @@ impl LicenceStatus {
             .unwrap_or(StatusLetter::Other)
     }
 
+    /// The letters in words.
+    pub fn names_zh(&self) -> String {
+        self.letters.iter().map(|letter| letter.name_zh()).collect::<Vec<_>>().join("、")
+    }
+
+    /// [`LicenceStatus::names_zh`] in English.
+    pub fn names_en(&self) -> String {
+        self.letters.iter().map(|letter| letter.name_en()).collect::<Vec<_>>().join(", ")
+    }
+
     /// What the applicant is told when the status forbids an application, else `None`.
     pub fn apply_message_zh(&self) -> Option<String> {
         let status = self.deciding_letter().public_zh();

@@ -36,7 +36,7 @@ macro_rules! wire_enum {
 
         impl std::str::FromStr for $name {
             type Err = $crate::domain::wire::UnknownName;
-            fn from_str(s: &str) -> Result<Self, Self::Err> {
+            fn from_str(s: &str) -> std::result::Result<Self, Self::Err> {
                 match s {
                     $($wire => Ok(Self::$variant),)+
                     _ => Err($crate::domain::wire::UnknownName { what: $what, value: s.to_owned() }),

@@ -47,6 +47,12 @@ impl DbClock {
         DateTime::UNIX_EPOCH + TimeDelta::microseconds(micros)
     }
 
+    /// Moves the clock on.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.at_origin.fetch_add(by.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
+    }
+
     fn micros(&self) -> i64 {
         i64::try_from(self.origin.elapsed().as_micros()).unwrap_or(i64::MAX)
     }

@@ -51,9 +51,14 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
+    /// The only owner whose objects the caller sees; none who sees those of all.
+    pub fn confined_to(&self) -> Option<&str> {
+        (!self.has(Scope::OpsRead)).then_some(self.owner.as_str())
+    }
+
     /// Whether the caller may see what the owner has.
     pub fn sees(&self, owner: &str) -> bool {
-        self.owner == owner || self.has(Scope::OpsRead)
+        self.confined_to().is_none_or(|only| only == owner)
     }
 
     /// The caller as an actor of the audit log.

@@ -122,14 +122,15 @@ impl Desk {
         }
     }
 
-    /// The licence that was issued last to the holder of a document, as it is shown now.
+    /// The licence that was issued last to the holder of a document, as it is shown now; of one owner's applications if
+    /// one is named.
     ///
     /// # Errors
     /// As [`Desk::show`].
-    pub async fn find(&self, document: &DocumentNumber) -> Result<Option<Shown>, DeskError> {
+    pub async fn find(&self, document: &DocumentNumber, owner: Option<&str>) -> Result<Option<Shown>, DeskError> {
         let shared = &self.0.engine.shared;
         let holder = shared.secrets.blind_index_hex(HOLDER_INDEX, &holder_key(document));
-        match shared.store.latest_licence(&holder).await? {
+        match shared.store.latest_licence(&holder, owner).await? {
             Some(licence) => self.look(licence).await,
             None => Ok(None),
         }

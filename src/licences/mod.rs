@@ -6,3 +6,6 @@ pub mod presentation;
 pub mod record;
 mod status;
 mod token;
+
+#[cfg(test)]
+mod tests;

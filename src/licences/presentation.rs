@@ -54,9 +54,11 @@ pub struct Presentation {
 /// Who checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifier {
-    /// Name of the key.
+    /// Name of the key, or the person who is signed in.
     pub key: String,
-    /// Owner of the key.
+    /// The public part of the key; none for a person.
+    pub key_id: Option<String>,
+    /// Owner of the key, or the person.
     pub owner: String,
 }
 
@@ -186,19 +188,20 @@ impl Desk {
 
     /// What was not made here belongs to no licence, so it stands among the acts that belong to no application.
     async fn record_forgery(&self, purpose: Purpose, by: &Verifier, at: DateTime<Utc>) -> Result<(), DeskError> {
-        let data = json!({ "verifier": by.owner, "purpose": purpose, "valid": false, "reason": Refused::Forged });
+        let data = json!({ "verifier": by.owner, "key_id": by.key_id, "purpose": purpose, "valid": false, "reason": Refused::Forged });
         let action = OperatorAction { at, actor: actor(by), kind: "presentation_refused".to_owned(), data };
         Ok(self.0.engine.shared.store.record_action(&action).await?)
     }
 }
 
-/// A verifier is an outside system with a key, like those that submit applications.
+/// A verifier with a key is an outside system, like those that submit applications; a person who is signed in is not.
 fn actor(by: &Verifier) -> Actor {
-    Actor::new(ActorKind::Upstream, by.key.as_str())
+    let kind = if by.key_id.is_some() { ActorKind::Upstream } else { ActorKind::Operator };
+    Actor::new(kind, by.key.as_str())
 }
 
 fn verified(purpose: Purpose, by: &Verifier, refused: Option<Refused>) -> Cause {
-    Cause::Verified { actor: actor(by), verifier: by.owner.clone(), purpose, refused }
+    Cause::Verified { actor: actor(by), key_id: by.key_id.clone(), verifier: by.owner.clone(), purpose, refused }
 }
 
 fn verification(
@@ -208,8 +211,8 @@ fn verification(
     refused: Option<Refused>,
     at: DateTime<Utc>,
 ) -> Verification {
-    let (key, verifier) = (by.key.clone(), by.owner.clone());
-    Verification { id: uuid::Uuid::now_v7(), licence_id, at, key, verifier, purpose, refused }
+    let (key, key_id, verifier) = (by.key.clone(), by.key_id.clone(), by.owner.clone());
+    Verification { id: uuid::Uuid::now_v7(), licence_id, at, key, key_id, verifier, purpose, refused }
 }
 
 /// The name under which a used code is remembered.

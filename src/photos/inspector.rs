@@ -215,6 +215,11 @@ mod tests {
         let record =
             ExifRecord { taken: Some("2026:11:19 10:00:00"), software: Some("iOS 19.1"), ..ExifRecord::default() };
         let photo = inspect(&samples::with_exif(&samples::jpeg(&samples::portrait()), &record.tiff())).unwrap();
+        let face = photo.face.unwrap();
+        assert!(
+            face.left > 0 && face.left + face.width < photo.width && face.top + face.height < photo.height,
+            "{face:?}"
+        );
         assert_eq!((photo.width, photo.height), (520, 756));
         assert_eq!(photo.checks.iter().map(|c| c.code).collect::<Vec<_>>(), EXAMINED);
         for check in &photo.checks {

@@ -26,9 +26,11 @@ pub struct Verification {
     pub licence_id: LicenceId,
     /// When.
     pub at: DateTime<Utc>,
-    /// Name of the verifier's key.
+    /// Name of the verifier's key, or the person who is signed in.
     pub key: String,
-    /// Owner of that key.
+    /// The public part of that key; none for a person.
+    pub key_id: Option<String>,
+    /// Owner of that key, or the person.
     pub verifier: String,
     /// What for.
     pub purpose: Purpose,
@@ -39,8 +41,8 @@ pub struct Verification {
 /// Licences after their issue.
 #[async_trait]
 pub trait Licences: Send + Sync {
-    /// The licence that was issued to the holder last, however it stands.
-    async fn latest_licence(&self, holder: &str) -> Result<Option<LicenceRecord>>;
+    /// The licence that was issued to the holder last, however it stands; of one owner's applications if one is named.
+    async fn latest_licence(&self, holder: &str, owner: Option<&str>) -> Result<Option<LicenceRecord>>;
     /// Appends a check. With `nonce` it uses up that presentation: false, and nothing is written, when an earlier check
     /// did.
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool>;

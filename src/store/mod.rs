@@ -11,7 +11,9 @@ pub mod insight;
 pub mod licences;
 mod migrate;
 pub mod notes;
+pub mod offers;
 pub mod postgres;
+mod queues;
 pub mod rows;
 pub mod schedules;
 pub mod sqlite;
@@ -33,10 +35,11 @@ use batches::Batches;
 use forecasts::Forecasts;
 use insight::Insight;
 use notes::Notes;
+use offers::{Claimant, Offer};
 use schedules::Schedules;
 use types::{
-    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch, Claimant,
-    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, Offer, OperatorAction, Page, Pause,
+    Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch,
+    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
     PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
     StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
 };

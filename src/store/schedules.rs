@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Result;
-use crate::domain::{ids::LeaseId, wire::wire_enum};
+use crate::{
+    domain::{ids::LeaseId, wire::wire_enum},
+    store,
+};
 
 wire_enum! {
     /// Which run.
@@ -44,7 +46,7 @@ pub struct SweepRun {
 #[async_trait]
 pub trait Schedules: Send + Sync {
     /// Stores runs, at most one of each name and kind; a later one that is stored already stays.
-    async fn note_sweeps(&self, runs: &[SweepRun]) -> Result<()>;
+    async fn note_sweeps(&self, runs: &[SweepRun]) -> store::Result<()>;
     /// Every stored run, by name and kind.
-    async fn sweep_runs(&self) -> Result<Vec<SweepRun>>;
+    async fn sweep_runs(&self) -> store::Result<Vec<SweepRun>>;
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use super::ceiling::{CEILING_STEPS, Ceiling};
+pub use super::queues::{Pause, QueueDepth, QueueLimit};
 pub use crate::domain::plan::{AlertKind, NewAlert, Snapshot};
 use crate::domain::{
     application::{Application, Deadline, Kind, PhotoSource, Status},
@@ -336,53 +337,6 @@ pub struct ApiKeyRecord {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A paused queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// The stage whose jobs are not started.
-    pub stage: Stage,
-    /// Why.
-    pub reason: String,
-    /// Who paused it.
-    pub actor: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-    /// Ends by itself at this moment.
-    pub until: Option<DateTime<Utc>>,
-}
-
-/// How much an operator lets a queue do, instead of what its workflow says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueLimit {
-    /// The stage.
-    pub stage: Stage,
-    /// Runs at once in each process; none: as the workflow says.
-    pub concurrency: Option<usize>,
-    /// Starts per second over all processes; none: as the workflow says.
-    pub rate: Option<f64>,
-    /// Why.
-    pub reason: String,
-    /// Who set it.
-    pub actor: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
-/// What waits in a queue. Counts are capped at 10,000, so that a page never costs a scan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueDepth {
-    /// The stage.
-    pub stage: Stage,
-    /// Due and leased to nobody.
-    pub ready: u64,
-    /// Leased.
-    pub running: u64,
-    /// Not due yet.
-    pub scheduled: u64,
-    /// Since when the oldest ready job is due.
-    pub oldest_ready: Option<DateTime<Utc>>,
-}
-
 /// A maintained count of applications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusCount {
@@ -426,30 +380,6 @@ pub struct ReviewFilter {
     pub authority: Option<String>,
     /// Under a lease of this reviewer, lapsed or not.
     pub reviewer: Option<String>,
-}
-
-/// Which open tasks are offered to somebody who asks for the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offer {
-    /// Those that a supervisor gave to the reviewer.
-    Assigned,
-    /// Those that wait for a supervisor.
-    Escalated,
-    /// All others.
-    Usual,
-}
-
-/// Who wants a task, and of which authority.
-#[derive(Debug, Clone, Copy)]
-pub struct Claimant<'a> {
-    /// The reviewer's name.
-    pub reviewer: &'a str,
-    /// Blind index of the reviewer's own document, where it is known.
-    pub document: Option<&'a str>,
-    /// Whether that is a supervisor.
-    pub supervisor: bool,
-    /// Tasks of this issuing authority only.
-    pub authority: Option<&'a str>,
 }
 
 /// An alert that was not mailed yet.

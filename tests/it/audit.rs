@@ -101,8 +101,7 @@ async fn a_deleted_event_is_found() {
     let id = issued(&site).await;
     site.server.terminate().await;
     let (mut connection, table) = chain_table(&site).await;
-    let middle =
-        format!("DELETE FROM {table} WHERE rowid = (SELECT rowid FROM {table} ORDER BY rowid LIMIT 1 OFFSET 2)");
+    let middle = format!("DELETE FROM {table} WHERE application_id = '{id}' AND seq = 3");
     assert_eq!(run(&mut connection, &middle).await, 1);
     connection.close().await.unwrap();
     let broken = site.greenlane(&["audit", "verify"]).await.expect(1);

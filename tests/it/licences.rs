@@ -195,6 +195,17 @@ async fn the_display_follows_the_registry() {
             "{checked:#}"
         );
     }
+    // Other classes and another authority: the status still decides, and the verifier sees what counts now.
+    let moved = json!({ "status": "A", "classes": "C2", "issuing_authority": "京A", "valid_until": null });
+    site.simulator.override_registry(sample.document_number(), moved).await;
+    let checked = verify(&site, &present(&site, &licence).await).await;
+    let shown = &checked["licence"];
+    assert_eq!((&checked["valid"], &shown["reissue_needed"]), (&json!(true), &json!(true)), "{checked:#}");
+    let now = json!({ "classes": "C2", "valid_from": "2021-06-01", "valid_until": null, "issuing_authority": "京A" });
+    assert_eq!((&shown["classes"], &shown["registry"]), (&json!("C1"), &now));
+    assert_eq!((&shown["display"]["status_zh"], &shown["display"]["status_en"]), (&json!("正常"), &json!("normal")));
+    let before = json!({ "classes": "C1", "issuing_authority": "蒙C", "valid_until": "2027-06-01" });
+    site.simulator.override_registry(sample.document_number(), before).await;
     let early = {
         set_status(&site, &sample, &licence, "A", "valid").await;
         present(&site, &licence).await

@@ -51,6 +51,7 @@ fn check(licence_id: LicenceId, refused: Option<Refused>, at: chrono::DateTime<c
         licence_id,
         at,
         key: "patrol-7".to_owned(),
+        key_id: refused.is_none().then(|| "0123456789ab".to_owned()),
         verifier: "traffic-police".to_owned(),
         purpose: Purpose::RoadCheck,
         refused,
@@ -121,13 +122,17 @@ pub async fn a_service_ends_with_its_application(site: Site) {
     assert_eq!(ended.state, LicenceState::Terminated);
     assert!(ended.terminated_at.is_some_and(|at| at >= begun && at <= begun + TimeDelta::minutes(1)), "{ended:?}");
     assert_eq!(site.current_licence("one").await.unwrap(), None);
-    assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(licence));
-    assert_eq!(site.latest_licence("nobody").await.unwrap(), None);
+    let latest = async |holder: &str, owner| site.latest_licence(holder, owner).await.unwrap().map(|latest| latest.id);
+    assert_eq!(latest("one", None).await, Some(licence));
+    assert_eq!(latest("nobody", None).await, None);
     assert!(site.take_licences_to_check(Duration::ZERO, 10).await.unwrap().is_empty(), "nobody follows what has ended");
     // The holder's next licence is current, and takes nothing's place.
     let next = issued(&site, "one", TimeDelta::zero()).await;
     assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
-    assert_eq!(site.latest_licence("one").await.unwrap().map(|latest| latest.id), Some(next));
+    assert_eq!(latest("one", None).await, Some(next));
+    // An owner finds its own last one, whoever had the next.
+    let owner = site.view(site.licence(next).await.unwrap().unwrap().application_id).await.application.owner;
+    assert_eq!((latest("one", Some(&owner)).await, latest("one", Some("another")).await), (Some(next), None));
 }
 
 pub async fn licences_without_card_are_listed(site: Site) {

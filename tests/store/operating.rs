@@ -11,7 +11,9 @@ use greenlane::{
     store::{
         batches::{NewBatch, PendingItem, SettledItem, UnverifiedItem},
         schedules::{RunKind, SweepRun},
-        types::{AlertKind, ApiKeyRecord, EventFilter, NewAlert, Page, Pause, PinnedWorkflow, QueueLimit, StoredCalendar},
+        types::{
+            AlertKind, ApiKeyRecord, EventFilter, NewAlert, Page, Pause, PinnedWorkflow, QueueLimit, StoredCalendar,
+        },
     },
 };
 

@@ -6,7 +6,10 @@ use greenlane::{
         ids::{ApplicationId, ReviewId},
         review::{Review, ReviewDecision, ReviewState},
     },
-    store::types::{Claimant, Offer, Page, Planner, ReviewFilter, Snapshot, Write},
+    store::{
+        offers::{Claimant, Offer},
+        types::{Page, Planner, ReviewFilter, Snapshot, Write},
+    },
 };
 
 use crate::{make, site::Site};

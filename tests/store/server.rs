@@ -63,7 +63,7 @@ async fn grant(site: &Site, role: &str) {
 #[tokio::test]
 async fn a_role_that_owns_nothing_is_enough() {
     let site = Site::postgres().await;
-    let role = site.database.url().rsplit_once('/').unwrap().1;
+    let role = &site.database.url().rsplit_once('/').unwrap().1.to_owned();
     grant(&site, role).await;
     let last = "SELECT max(inhrelid::regclass::text) FROM pg_inherits \
                 WHERE inhparent = 'events'::regclass AND inhrelid <> 'events_default'::regclass";

@@ -111,13 +111,14 @@ impl Draft<'_> {
     pub(super) fn verified(
         &mut self,
         actor: Actor,
+        key_id: Option<String>,
         verifier: &str,
         purpose: Purpose,
         refused: Option<Refused>,
     ) -> Result<(), Refusal> {
         let licence_id = self.app_ref().licence_id.ok_or(Refusal::LicenceNotCurrent)?;
         let data = json!({
-            "licence_id": licence_id, "verifier": verifier, "purpose": purpose, "valid": refused.is_none(), "reason": refused,
+            "licence_id": licence_id, "verifier": verifier, "key_id": key_id, "purpose": purpose, "valid": refused.is_none(), "reason": refused,
         });
         self.event(EventType::LicenceVerified, actor, data);
         Ok(())

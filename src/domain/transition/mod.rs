@@ -81,7 +81,9 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
             draft.registry_saw(&issued, status, unknown, reissue_needed)?;
         }
         Cause::Terminate { actor, licence, reason } => draft.terminate(actor, licence, &reason)?,
-        Cause::Verified { actor, verifier, purpose, refused } => draft.verified(actor, &verifier, purpose, refused)?,
+        Cause::Verified { actor, key_id, verifier, purpose, refused } => {
+            draft.verified(actor, key_id, &verifier, purpose, refused)?;
+        }
         Cause::PhotoViewed { actor, photo } => {
             let data = photo.map_or_else(|| json!({ "source": "registry" }), |photo| json!({ "photo_id": photo }));
             draft.event(EventType::PhotoViewed, actor, data);

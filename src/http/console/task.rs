@@ -154,3 +154,20 @@ impl TaskPage {
         self.detail.review.state == state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::photo_check::FaceBox;
+
+    #[test]
+    fn the_face_is_drawn_in_the_unit_of_the_guides() {
+        let face = Some(FaceBox { left: 130, top: 260, width: 260, height: 286 });
+        let overlay = Overlay::of(Some(&PictureBody { width: 520, height: 780, face }));
+        assert_eq!(
+            (overlay.height.as_str(), overlay.face),
+            ("33.000", Some(["5.500", "11.000", "11.000", "12.100"].map(str::to_owned)))
+        );
+        assert_eq!(Overlay::of(None).height, "32.000");
+    }
+}

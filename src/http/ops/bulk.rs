@@ -97,13 +97,14 @@ impl BulkForm {
         Ok(Bulk { act, reason, filter: self.filter().bulk()?, dry_run })
     }
 
-    /// What is wrong with the confirmation, by the key of its message.
-    fn doubt(&self, matched: u64) -> Option<&'static str> {
-        match matched {
-            0 => Some("ops.bulk.none"),
-            _ if matched > TYPED_ABOVE && self.typed.trim() != matched.to_string() => Some("ops.bulk.typed_wrong"),
-            _ => None,
-        }
+    /// What is wrong with the confirmation.
+    fn doubt(&self, page: &Page, matched: u64) -> Option<String> {
+        let doubt = match matched {
+            0 => page.t("ops.bulk.none"),
+            _ if matched > TYPED_ABOVE && self.typed.trim() != matched.to_string() => page.t("ops.bulk.typed_wrong"),
+            _ => return None,
+        };
+        Some(doubt.to_owned())
     }
 }
 
@@ -115,8 +116,8 @@ pub(super) async fn act(
     Form(form): Form<BulkForm>,
 ) -> Result<Response, Problem> {
     let matched = start(&state, &caller(&person), form.bulk(act, true)?).await?.matched;
-    let problem = match form.doubt(matched) {
-        Some(doubt) => page.t(doubt).to_owned(),
+    let problem = match form.doubt(&page, matched) {
+        Some(doubt) => doubt,
         None => match start(&state, &caller(&person), form.bulk(act, false)?).await {
             Ok(started) => {
                 let id = started.batch_id.ok_or_else(Problem::not_found)?;

@@ -77,20 +77,18 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     use super::*;
-    use crate::{
-        domain::{
-            application::{Channel, Kind, NoticeState, PhotoSource, Status, WaitReason},
-            batch::{BatchAct, ItemVerdict},
-            event::EventType,
-            photo_check::CheckResult,
-            presentation::{Purpose, Refused},
-            provider_error::Provider,
-            review::{ReviewState, Verdict},
-            stage::Stage,
-            timeline::Spent,
-            user::Role,
-        },
-        providers::breaker::BreakerState,
+    use crate::domain::{
+        application::{Channel, Kind, NoticeState, PhotoSource, Status, WaitReason},
+        batch::{BatchAct, ItemVerdict},
+        breaker::BreakerState,
+        event::EventType,
+        photo_check::CheckResult,
+        presentation::{Purpose, Refused},
+        provider_error::Provider,
+        review::{ReviewState, Verdict},
+        stage::Stage,
+        timeline::Spent,
+        user::Role,
     };
 
     /// Keys that are put together: `("role.", role)`.
@@ -225,7 +223,7 @@ mod tests {
         let is_code = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         let found = markers.iter().flat_map(|marker| text.match_indices(marker).map(|(at, marker)| at + marker.len()));
         found
-            .filter_map(|at| text[at..].split(';').next()?.split('"').skip(1).step_by(2).find(is_code))
+            .filter_map(|at| text[at..].split([';', '}']).next()?.split('"').skip(1).step_by(2).find(is_code))
             .map(str::to_owned)
             .collect()
     }

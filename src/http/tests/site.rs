@@ -42,7 +42,7 @@ use crate::{
     secrets::{ApiKey, KeyMaterial},
     store::{
         self, Options,
-        types::{ApiKeyRecord, PinnedWorkflow, Want},
+        types::{ApiKeyRecord, Claimed, Held, PinnedWorkflow, Want},
     },
 };
 
@@ -203,7 +203,16 @@ impl Site {
         let shared = &self.engine.shared;
         let id: ApplicationId = id.parse().unwrap();
         let batch = shared.store.claim(shared.lease, &[Want { stage, limit: 1000 }]).await.unwrap();
-        let job = batch.claimed.into_iter().find(|claimed| claimed.application.id == id).unwrap().job;
+        let mut claimed = batch.claimed;
+        let own = claimed.iter().position(|claimed| claimed.application.id == id).unwrap();
+        let job = claimed.swap_remove(own).job;
+        let held = |other: &Claimed| Held {
+            application_id: other.application.id,
+            slot: other.job.slot,
+            fence: other.job.fence,
+        };
+        // What is not run now waits for its own turn.
+        shared.store.release(shared.lease, &claimed.iter().map(held).collect::<Vec<_>>()).await.unwrap();
         let cause = Cause::Ran { slot: job.slot, fence: job.fence, decision };
         let answer = self
             .engine

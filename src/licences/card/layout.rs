@@ -174,8 +174,7 @@ fn status(sheet: &mut Sheet<'_>, data: &CardData, palette: Palette) -> Result<()
     let edition = "电子版";
     sheet.text(RIGHT, 160.0, Anchor::End, Look::plain(22.0, LABEL), edition)?;
     let room = RIGHT - sheet.width(edition, 22.0)? - 20.0 - after;
-    let names = data.status.letters().iter().map(|letter| letter.name_zh()).collect::<Vec<_>>().join("、");
-    sheet.block(Area::new(after, 134.0, room, 40.0), Look::bold(28.0, palette.accent), &names)
+    sheet.block(Area::new(after, 134.0, room, 40.0), Look::bold(28.0, palette.accent), &data.status.names_zh())
 }
 
 fn picture(sheet: &mut Sheet<'_>, data: &CardData) -> Result<(), CardError> {

@@ -168,7 +168,7 @@ impl Bench {
 
     /// When the service of the holder's last licence was ended.
     pub(super) async fn terminated_at(&self) -> DateTime<Utc> {
-        let latest = self.tools.store.latest_licence(&self.application.holder).await.unwrap().unwrap();
+        let latest = self.tools.store.latest_licence(&self.application.holder, None).await.unwrap().unwrap();
         latest.terminated_at.unwrap()
     }
 

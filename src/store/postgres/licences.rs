@@ -20,15 +20,18 @@ use crate::{
 
 #[async_trait]
 impl Licences for PostgresStore {
-    async fn latest_licence(&self, holder: &str) -> Result<Option<LicenceRecord>> {
-        let select = query("SELECT * FROM licences WHERE holder = $1 ORDER BY issued_at DESC, id DESC LIMIT 1");
-        self.row(select.bind(holder)).await?.map(|row| licence(&row)).transpose()
+    async fn latest_licence(&self, holder: &str, owner: Option<&str>) -> Result<Option<LicenceRecord>> {
+        let select = query(
+            "SELECT l.* FROM licences l JOIN applications a ON a.id = l.application_id
+             WHERE l.holder = $1 AND ($2::text IS NULL OR a.owner = $2) ORDER BY l.issued_at DESC, l.id DESC LIMIT 1",
+        );
+        self.row(select.bind(holder).bind(owner)).await?.map(|row| licence(&row)).transpose()
     }
 
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool> {
         let insert = query(
-            "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (nonce) DO NOTHING",
+            "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce, key_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (nonce) DO NOTHING",
         )
         .bind(verification.id)
         .bind(verification.licence_id.0)
@@ -37,7 +40,8 @@ impl Licences for PostgresStore {
         .bind(&verification.verifier)
         .bind(verification.purpose.as_str())
         .bind(verification.refused.map(Refused::as_str))
-        .bind(nonce.map(|nonce| nonce.to_vec()));
+        .bind(nonce.map(|nonce| nonce.to_vec()))
+        .bind(&verification.key_id);
         Ok(self.execute(insert).await? == 1)
     }
 
@@ -94,6 +98,7 @@ fn verification(row: &PgRow) -> Result<Verification> {
         licence_id: LicenceId(row.try_get("licence_id")?),
         at: row.try_get("at")?,
         key: row.try_get("key")?,
+        key_id: row.try_get("key_id")?,
         verifier: row.try_get("verifier")?,
         purpose: row::name(row, "purpose")?,
         refused: row::name_opt(row, "refused")?,

@@ -10,10 +10,11 @@ use sqlx::{
     query,
     query::Query,
 };
+use uuid::Uuid;
 
 use super::{PostgresStore, jobs::with_levels, row};
 use crate::{
-    domain::{application::ChainHead, audit::acts_chain, stage::Stage},
+    domain::{application::ChainHead, audit::acts_chain, ids::ApplicationId, stage::Stage},
     store::{
         Operations, Result,
         rows::{COUNT_CAP, act_event},

@@ -15,8 +15,9 @@ use crate::{
     store::{
         Result, Reviews,
         notes::{Notes, StoredNote},
+        offers::{Claimant, Offer},
         rows::{after, cursor, cursor_key, listed},
-        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
+        types::{Listed, Page, ReviewFilter, StoredEvent},
     },
 };
 

@@ -41,6 +41,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261128070000_add_licence_termination.sql",
     "20261128070100_add_card_problem.sql",
     "20261128070200_index_licence_changes.sql",
+    "20261128070300_add_verifier_key_id.sql",
 );
 
 /// The oldest server with everything that the statements use.

@@ -23,10 +23,13 @@ use crate::domain::{ids::LicenceId, presentation::Refused};
 
 #[async_trait]
 impl Licences for SqliteStore {
-    async fn latest_licence(&self, holder: &str) -> Result<Option<LicenceRecord>> {
+    async fn latest_licence(&self, holder: &str, owner: Option<&str>) -> Result<Option<LicenceRecord>> {
         self.within(async {
-            let row = query("SELECT * FROM licences WHERE holder = ?1 ORDER BY issued_at DESC, id DESC LIMIT 1")
+            let latest = "SELECT l.* FROM licences l JOIN applications a ON a.id = l.application_id \
+                          WHERE l.holder = ?1 AND (?2 IS NULL OR a.owner = ?2) ORDER BY l.issued_at DESC, l.id DESC LIMIT 1";
+            let row = query(latest)
                 .bind(holder)
+                .bind(owner)
                 .fetch_optional(&self.readers)
                 .await?;
             row.as_ref().map(licence).transpose()
@@ -37,8 +40,8 @@ impl Licences for SqliteStore {
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool> {
         self.within(async {
             let written = query(
-                "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (nonce) DO NOTHING",
+                "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce, key_id) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (nonce) DO NOTHING",
             )
             .bind(verification.id.to_string())
             .bind(verification.licence_id.to_string())
@@ -48,6 +51,7 @@ impl Licences for SqliteStore {
             .bind(verification.purpose.as_str())
             .bind(verification.refused.map(Refused::as_str))
             .bind(nonce.map(|nonce| nonce.to_vec()))
+            .bind(&verification.key_id)
             .execute(&self.writer)
             .await?;
             Ok(written.rows_affected() == 1)
@@ -143,6 +147,7 @@ fn verification(row: &SqliteRow) -> Result<Verification> {
         licence_id: row.parsed("licence_id")?,
         at: row.parsed("at")?,
         key: row.text("key")?,
+        key_id: row.parsed_opt("key_id")?,
         verifier: row.text("verifier")?,
         purpose: row.parsed("purpose")?,
         refused: row.parsed_opt("refused")?,

@@ -52,6 +52,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261128070000_add_licence_termination.sql",
     "20261128070100_add_card_problem.sql",
     "20261128070200_index_licence_changes.sql",
+    "20261128070300_add_verifier_key_id.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.

@@ -290,7 +290,11 @@ impl Operations for SqliteStore {
 
 impl SqliteStore {
     /// Changes something and records the act, together.
-    async fn change_and_record(&self, change: Query<'_, Sqlite, SqliteArguments>, action: &OperatorAction) -> Result<()> {
+    async fn change_and_record(
+        &self,
+        change: Query<'_, Sqlite, SqliteArguments>,
+        action: &OperatorAction,
+    ) -> Result<()> {
         self.within(async {
             let mut writer = self.writer().await?;
             let mut tx = writer.begin().await?;

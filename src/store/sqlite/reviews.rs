@@ -8,8 +8,9 @@ use super::{
     super::{
         Result, Reviews,
         notes::{Notes, StoredNote},
+        offers::{Claimant, Offer},
         rows::{after, cursor, cursor_key, listed},
-        types::{Claimant, Listed, Offer, Page, ReviewFilter, StoredEvent},
+        types::{Listed, Page, ReviewFilter, StoredEvent},
     },
     SqliteStore,
     applications::one_more,

@@ -98,7 +98,7 @@ async function verify() {
 /** The sign, the word and the sentence of an answer; only `valid: true` is a tick. */
 function judge({ ok, status, body }) {
   if (!ok || typeof body?.valid !== "boolean") return ["unknown", word(String(status)) ?? word("500")];
-  if (body.valid) return ["valid", word("valid_why")];
+  if (body.valid) return ["valid", word(body.licence?.reissue_needed ? "changed_why" : "valid_why")];
   const why = word(body.reason) ?? body.message_zh ?? "";
   return [body.reason === "registry_unavailable" ? "unknown" : "invalid", why];
 }
@@ -124,21 +124,28 @@ function show(answer, asked) {
   if (answer.status === 401) useKey("");
 }
 
+/** From when until when; a licence without an end is long-term. */
+const validity = ({ valid_from, valid_until }) => [valid_from, valid_until ?? word("long_term")].filter(Boolean).join(" – ");
+
 function showFacts(licence) {
   by("facts").hidden = !licence;
-  const facts = licence
-    ? {
-        ...licence,
-        validity: [licence.valid_from, licence.valid_until ?? word("long_term")].filter(Boolean).join(" – "),
-        status: [licence.display?.status, licence.display?.message_zh].filter(Boolean).join(" · "),
-      }
-    : {};
-  for (const place of document.querySelectorAll("[data-fact]")) {
-    const text = facts[place.dataset.fact] ?? "";
+  const { status_zh, status_en } = licence?.display ?? {};
+  const status = document.documentElement.lang === "en" ? status_en : status_zh;
+  fill("fact", licence ? { ...licence, validity: validity(licence), status } : {});
+  // What the registry says now comes before what was issued, where it is something else.
+  const now = licence?.reissue_needed ? licence.registry : null;
+  by("changed").hidden = !now;
+  by("as-issued").hidden = !now;
+  result.classList.toggle("with-change", Boolean(now));
+  fill("now", now ? { ...now, validity: validity(now) } : {});
+}
+
+function fill(name, facts) {
+  for (const place of document.querySelectorAll(`[data-${name}]`)) {
+    const text = facts[place.dataset[name]] ?? "";
     place.textContent = text;
     place.parentElement.hidden = !text;
   }
-  by("reissue").hidden = !licence?.reissue_needed;
 }
 
 /** No verdict stands beside a code that it is not about. */

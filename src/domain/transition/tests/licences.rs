@@ -57,7 +57,7 @@ fn holder_and_operators_hear_of_each_change_of_what_is_shown() {
     ] {
         let round = world.app().watch.as_ref().map_or(0, |watch| watch.status_round);
         let plan = world.must(saw(status, false));
-        assert_eq!(plan.alerts.contains(&AlertKind::LicenceStatusChanged), alerted, "{status}");
+        assert_eq!(plan.alerts.contains(&AlertKind::LicenceStatusChanged.into()), alerted, "{status}");
         let watch = world.app().watch.clone().unwrap();
         assert_eq!(watch.status_round, round + u32::from(tells), "{status}");
         if tells {
@@ -148,6 +148,7 @@ fn a_check_leaves_who_what_for_and_how_it_ended() {
     let actor = Actor::new(ActorKind::Upstream, "patrol-7");
     let check = |refused| Cause::Verified {
         actor: actor.clone(),
+        key_id: Some("0123456789ab".to_owned()),
         verifier: "traffic-police".to_owned(),
         purpose: Purpose::RoadCheck,
         refused,
@@ -159,8 +160,8 @@ fn a_check_leaves_who_what_for_and_how_it_ended() {
         assert_eq!((event.kind, &event.actor), (EventType::LicenceVerified, &actor));
         assert_eq!(event.data["valid"], valid);
         assert_eq!(
-            (event.data["purpose"].as_str(), event.data["verifier"].as_str()),
-            (Some("road_check"), Some("traffic-police"))
+            (event.data["purpose"].as_str(), event.data["verifier"].as_str(), event.data["key_id"].as_str()),
+            (Some("road_check"), Some("traffic-police"), Some("0123456789ab"))
         );
     }
     assert_eq!(World::retained().apply(check(None)), Err(Refusal::LicenceNotCurrent));

@@ -53,7 +53,7 @@ fn a_card_that_cannot_be_drawn_is_told_with_the_issue() {
     world.run_to(Stage::Generation);
     let licence = NewLicence { card_problem: Some(CardProblem::GlyphMissing), ..licence() };
     let plan = world.run(Slot::Main, Decision::Issue(Box::new(licence)));
-    assert_eq!((world.status(), plan.alerts), (Status::Issued, vec![AlertKind::CardRefused]));
+    assert_eq!((world.status(), plan.alerts), (Status::Issued, vec![AlertKind::CardRefused.into()]));
     assert!(plan.events.iter().any(|event| event.kind == EventType::CardRefused));
 }
 

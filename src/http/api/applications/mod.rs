@@ -26,7 +26,7 @@ use crate::{
     },
     engine::view::{ApplicationBody, waiting_for},
     http::{
-        auth::{Authorised, Caller, ReadApplications, Scope, WriteApplications},
+        auth::{Authorised, Caller, ReadApplications, WriteApplications},
         body::Json,
         params::{Limit, ListBody, Named, Params, page},
         problem::{Problem, ProblemBody},
@@ -136,7 +136,7 @@ async fn list(
     caller: Authorised<ReadApplications>,
     Params(params): Params<ListParams>,
 ) -> Result<Json<ListBody<ApplicationBody>>, Problem> {
-    let owner = (!caller.has(Scope::OpsRead)).then(|| caller.owner.clone());
+    let owner = caller.confined_to().map(str::to_owned);
     let filter = ApplicationFilter {
         owner,
         status: params.status,

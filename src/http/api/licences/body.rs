@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
+        decision::LicenceFacts,
         ids::{ApplicationId, LicenceId},
         licence_display::{Display, LicenceState},
-        licence_status::DisplayMode,
+        licence_status::{DisplayMode, LicenceStatus},
         message::{PAPER_NEEDED_ZH, SCREENSHOT_INVALID_ZH},
     },
     licences::desk::Shown,
@@ -59,6 +60,12 @@ pub struct DisplayBody {
     /// Letters of the registry's status; null while it is not known.
     #[schema(example = "A")]
     pub status: Option<String>,
+    /// These letters in Chinese words.
+    #[schema(example = "正常")]
+    pub status_zh: Option<String>,
+    /// These letters in English words.
+    #[schema(example = "normal")]
+    pub status_en: Option<String>,
     /// False while the registry cannot be asked.
     pub registry_available: bool,
 }
@@ -83,10 +90,40 @@ pub struct CheckedLicenceBody {
     pub valid_until: Option<NaiveDate>,
     /// 发证机关 at issue.
     pub issuing_authority: String,
-    /// Whether class, validity or authority changed in the registry since the issue.
+    /// Whether class, validity or authority changed in the registry since the issue. The licence stays `valid` while its
+    /// status is, but what counts is what the registry says now.
     pub reissue_needed: bool,
+    /// What the registry says now; null while it cannot be asked.
+    pub registry: Option<RegistryBody>,
     /// How it is shown now.
     pub display: DisplayBody,
+}
+
+/// Class, validity and authority as the registry has them at this moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RegistryFacts)]
+pub struct RegistryBody {
+    /// 准驾车型.
+    #[schema(example = "C2")]
+    pub classes: String,
+    /// 有效期始.
+    pub valid_from: Option<NaiveDate>,
+    /// 有效期止; null for 长期.
+    pub valid_until: Option<NaiveDate>,
+    /// 发证机关.
+    #[schema(example = "京A")]
+    pub issuing_authority: String,
+}
+
+impl RegistryBody {
+    fn of(facts: &LicenceFacts) -> Self {
+        Self {
+            classes: facts.classes.clone(),
+            valid_from: facts.valid_from,
+            valid_until: facts.valid_until,
+            issuing_authority: facts.authority.clone(),
+        }
+    }
 }
 
 impl LicenceBody {
@@ -117,6 +154,8 @@ impl DisplayBody {
             message_zh: display.message_zh.clone(),
             checked_at: display.checked_at,
             status: display.status.as_ref().map(ToString::to_string),
+            status_zh: display.status.as_ref().map(LicenceStatus::names_zh),
+            status_en: display.status.as_ref().map(LicenceStatus::names_en),
             registry_available: display.available,
         }
     }
@@ -135,6 +174,7 @@ impl CheckedLicenceBody {
             valid_until: record.facts.valid_until,
             issuing_authority: record.facts.authority.clone(),
             reissue_needed: shown.display.reissue_needed,
+            registry: shown.display.registry.as_ref().map(RegistryBody::of),
             display: DisplayBody::of(&shown.display),
         }
     }

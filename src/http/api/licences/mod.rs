@@ -93,7 +93,6 @@ async fn query(
     let today = local_date(state.engine.shared.clock.now());
     let document = DocumentNumber::parse(document_type, &body.document_number, today)
         .map_err(|error| Problem::invalid(vec![Fault::at("/document_number", FieldError::from(error))]))?;
-    let shown = state.licences.find(&document).await?;
-    let shown = shown.filter(|shown| caller.sees(&shown.owner)).ok_or_else(Problem::not_found)?;
+    let shown = state.licences.find(&document, caller.confined_to()).await?.ok_or_else(Problem::not_found)?;
     Ok(Json(LicenceBody::of(&shown)))
 }

@@ -113,7 +113,8 @@ pub(super) async fn verify(
     caller: Authorised<VerifyLicences>,
     Json(body): Json<VerifyBody>,
 ) -> Result<Json<CheckedBody>, Problem> {
-    let verifier = Verifier { key: caller.name.clone(), owner: caller.owner.clone() };
+    let key_id = caller.person.is_none().then(|| caller.key_id.clone());
+    let verifier = Verifier { key: caller.name.clone(), key_id, owner: caller.owner.clone() };
     let checked = state.licences.verify(&body.token, body.purpose, &verifier).await?;
     Ok(Json(CheckedBody::of(&checked)))
 }

@@ -76,6 +76,8 @@ pub(in crate::http) struct CheckBody {
     pub(in crate::http) verifier: String,
     /// Name of the key, or the person.
     pub(in crate::http) key: String,
+    /// Which of the keys of that name; null for a person.
+    pub(in crate::http) key_id: Option<String>,
     /// What for.
     pub(in crate::http) purpose: Purpose,
     /// Why it was not good; null when it was.
@@ -84,7 +86,14 @@ pub(in crate::http) struct CheckBody {
 
 impl CheckBody {
     fn of(check: Verification) -> Self {
-        Self { at: check.at, verifier: check.verifier, key: check.key, purpose: check.purpose, reason: check.refused }
+        Self {
+            at: check.at,
+            verifier: check.verifier,
+            key: check.key,
+            key_id: check.key_id,
+            purpose: check.purpose,
+            reason: check.refused,
+        }
     }
 }
 

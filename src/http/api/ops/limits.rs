@@ -69,8 +69,7 @@ pub(in crate::http) struct LimitsRequest {
     pub(in crate::http) reason: String,
 }
 
-/// Limit a queue, instead of the workflow or together with it. Running processes follow within seconds; what runs goes
-/// on. Without both numbers the workflow's values count again.
+/// Limit a queue; without both numbers its workflow's count again. Processes follow within seconds, what runs goes on.
 #[utoipa::path(post, path = "/v1/ops/queues/{name}/limits", operation_id = "limit_queue", tag = "operations", security(("key" = ["ops:write"])),
     params(("name" = Stage, Path)), request_body = LimitsRequest,
     responses((status = 200, description = "What counts now", body = LimitsBody)))]

@@ -25,7 +25,7 @@ use crate::{
         reviewer::AsReviewer,
         state::AppState,
     },
-    store::types::{Claimant, Offer},
+    store::offers::{Claimant, Offer},
 };
 
 use super::{
