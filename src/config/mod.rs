@@ -17,9 +17,7 @@ pub mod workflow_files;
 pub use business::{CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, ReviewConfig, WorkflowConfig};
 pub use outside::{BreakerConfig, MailConfig, ProviderConfig, ProvidersConfig, WebhooksConfig};
 pub use problem::Problem;
-pub use process::{
-    AuditConfig, EngineConfig, LimitsConfig, ServerConfig, SessionConfig, TelemetryConfig,
-};
+pub use process::{AuditConfig, EngineConfig, LimitsConfig, ServerConfig, SessionConfig, TelemetryConfig};
 pub use storage::{BlobConfig, DatabaseConfig, RedisConfig, SecretsConfig};
 pub use values::{Bind, BlobLocation, DatabaseKind, DatabaseUrl, InvalidValue, Seconds, SecretUrl};
 

@@ -18,7 +18,7 @@ use crate::{
     },
     engine::fixture::{Site, applicant},
     photos::PhotoVault,
-    providers::{Registry as _, blob::BlobStore, noop},
+    providers::{blob::BlobStore, noop},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -19,10 +19,11 @@ await test(async (open) => {
 
   // A queue is paused with a reason; somebody who types is not disturbed by an update.
   const queue = page.locator("#queue-generation");
-  await queue.locator("summary").click();
-  await queue.locator('input[name="reason"]').fill("the registry moves");
+  const pausing = queue.locator("details.pause");
+  await pausing.locator("summary").click();
+  await pausing.locator('input[name="reason"]').fill("the registry moves");
   await page.waitForSelector("#live-state.warn");
-  assert.equal(await queue.locator('input[name="reason"]').inputValue(), "the registry moves");
+  assert.equal(await pausing.locator('input[name="reason"]').inputValue(), "the registry moves");
   assert.equal(await page.evaluate(() => document.activeElement.name), "reason");
   await page.keyboard.press("Enter");
   await queue.locator(".chip.warn").waitFor();
@@ -31,7 +32,7 @@ await test(async (open) => {
   // Resumed by somebody else: the page follows by itself.
   const other = await signIn(await open({ language: "en" }), "sun");
   await other.goto(`${base}/ops/queues`);
-  await other.locator("#queue-generation button").click();
+  await other.locator('#queue-generation form[action$="/resume"] button').click();
   await queue.locator(".chip.good").first().waitFor();
 
   // The same queue is limited, and says by whom and why; a number out of range is told, and what was typed stays.

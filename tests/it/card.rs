@@ -87,7 +87,8 @@ on_both_databases! {
         }
         let told = site.api.get("/v1/audit?type=card_refused").await.expect(200).items();
         assert_eq!(told.len(), 1, "{told:#?}");
-        assert_eq!(told[0]["data"], json!({ "licence_id": licence, "reason": "glyph_missing" }));
+        let data = &told[0]["data"];
+        assert_eq!((&data["licence_id"], &data["reason"]), (&json!(licence), &json!("glyph_missing")));
         assert_eq!(listed().await.len(), 1);
         site.api.get("/v1/ops/licences").await.any_problem(422);
     }

@@ -161,7 +161,7 @@ on_both_databases! {
         let ended = qian.post(&act, &[("reason", "a forged photo"), ("typed", typed)]).await.expect(303);
         assert_eq!(location(&ended), format!("{address}#licence"));
         let page = text(&auditor.get(&address).await.expect(200));
-        assert!(page.contains("service ended") && page.contains("licence_terminated"), "{page}");
+        assert!(page.contains("service ended") && page.contains("Licence service ended"), "{page}");
         let again = text(&qian.post(&act, &[("reason", "again"), ("typed", typed)]).await.expect(422));
         assert!(again.contains("not current any more"), "{again}");
     }

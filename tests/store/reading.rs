@@ -71,7 +71,7 @@ pub async fn filters(site: Site) {
         (ApplicationFilter { status: Some(Status::Issued), ..any() }, vec![3]),
         (ApplicationFilter { status: Some(Status::Issued), owner: text("another"), ..any() }, vec![]),
         (ApplicationFilter { stage: Some(Stage::FaceVerification), ..any() }, vec![2]),
-        (ApplicationFilter { done: true, ..any() }, vec![0]),
+        (ApplicationFilter { done: true, ..any() }, vec![4, 0]),
         (ApplicationFilter { done: true, owner: text("another"), ..any() }, vec![]),
         (ApplicationFilter { kind: Some(Kind::Reissue), ..any() }, vec![1]),
         (ApplicationFilter { upstream_ref: text("X-1"), owner: text("upstream"), ..any() }, vec![2]),

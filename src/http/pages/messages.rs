@@ -243,8 +243,19 @@ mod tests {
     #[test]
     fn every_problem_that_the_console_can_meet_has_a_text() {
         /// What nobody meets who reviews.
-        const ELSEWHERE: [&str; 6] =
-            ["fenced", "licence_not_current", "not_acceptable", "not_stalled", "nothing_to_do", "unknown_outcome"];
+        const ELSEWHERE: [&str; 11] = [
+            "calendar_in_use",
+            "calendar_version_taken",
+            "fenced",
+            "last_administrator",
+            "licence_not_current",
+            "name_taken",
+            "not_acceptable",
+            "not_oneself",
+            "not_stalled",
+            "nothing_to_do",
+            "unknown_outcome",
+        ];
         let mut met = BTreeSet::new();
         let shared = ["auth", "body", "layers", "problem", "reviewer", "router", "strict"];
         for path in shared.map(|name| format!("src/http/{name}.rs")).iter().map(String::as_str).chain(REVIEWS) {

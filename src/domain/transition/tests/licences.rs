@@ -94,7 +94,7 @@ fn a_status_that_nobody_knows_is_told_to_operations_once_for_each_licence() {
         reissue_needed: false,
     };
     let alert = NewAlert { kind: AlertKind::StatusUnknown, detail: Some("Q".to_owned()) };
-    assert_eq!(world.must(unknown("Q")).alerts, [alert]);
+    assert_eq!(world.must(unknown("Q")).alerts, [alert, AlertKind::LicenceStatusChanged.into()]);
     assert_eq!(world.apply(unknown("Q")), Err(Refusal::Nothing));
     assert_eq!(world.apply(unknown("W")), Err(Refusal::Nothing));
 }
