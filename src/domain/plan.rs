@@ -87,7 +87,7 @@ impl From<AlertKind> for NewAlert {
 
 impl PartialEq<AlertKind> for NewAlert {
     fn eq(&self, kind: &AlertKind) -> bool {
-        *self == Self::from(*kind)
+        self.kind == *kind && self.detail.is_none()
     }
 }
 

@@ -62,7 +62,7 @@ async fn run_with(site: &Site, script: &str, variables: &[(&str, &str)]) {
     let ended = tokio::task::spawn_blocking(move || command.output().expect("node starts")).await.unwrap();
     let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "`{script}` failed\n{out}\n{err}");
-    println!("{out}");
+    eprintln!("{out}");
 }
 
 #[tokio::test]

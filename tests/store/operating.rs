@@ -328,7 +328,7 @@ pub async fn the_last_runs_of_reconcilers_are_kept(site: Site) {
     site.note_sweeps(&[run("b", RunKind::Last, -1)]).await.unwrap();
     assert_eq!(site.sweep_runs().await.unwrap(), [other.clone(), last, worked.clone()], "a later one stays");
     let later = SweepRun { error: Some("no answer".to_owned()), ..run("b", RunKind::Last, 1) };
-    site.note_sweeps(&[later.clone()]).await.unwrap();
+    site.note_sweeps(std::slice::from_ref(&later)).await.unwrap();
     site.note_sweeps(&[]).await.unwrap();
     assert_eq!(site.sweep_runs().await.unwrap(), [other, later, worked]);
 }

@@ -111,7 +111,7 @@ impl Draft<'_> {
     pub(super) fn verified(
         &mut self,
         actor: Actor,
-        key_id: Option<String>,
+        key_id: Option<&str>,
         verifier: &str,
         purpose: Purpose,
         refused: Option<Refused>,

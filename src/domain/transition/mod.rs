@@ -82,7 +82,7 @@ pub fn transition(cx: &Context<'_>, before: &Snapshot, cause: Cause) -> Result<P
         }
         Cause::Terminate { actor, licence, reason } => draft.terminate(actor, licence, &reason)?,
         Cause::Verified { actor, key_id, verifier, purpose, refused } => {
-            draft.verified(actor, key_id, &verifier, purpose, refused)?;
+            draft.verified(actor, key_id.as_deref(), &verifier, purpose, refused)?;
         }
         Cause::PhotoViewed { actor, photo } => {
             let data = photo.map_or_else(|| json!({ "source": "registry" }), |photo| json!({ "photo_id": photo }));
