@@ -40,7 +40,7 @@ use crate::{
         operations_mail::OperationsMailer,
     },
     secrets::{KeyFileError, KeyMaterial},
-    stages::Tools,
+    stages::{LatestLicences, Tools},
     store::{
         self, Options, Store,
         postgres::{PostgresHints, PostgresStore},
@@ -375,6 +375,7 @@ pub fn tools(config: &Config, engine: &Engine, providers: Providers, photos: Pho
     Tools {
         providers,
         store: Arc::clone(&engine.shared.store),
+        latest: LatestLicences::start(Arc::clone(&engine.shared.store)),
         secrets: Arc::clone(&engine.shared.secrets),
         photos,
         cards,

@@ -28,7 +28,7 @@ pub(super) async fn superseded(
     now: &LicenceFacts,
 ) -> Result<Option<LicenceRecord>, Decision> {
     let application = run.application();
-    let latest = tools.store.latest_licence(&application.holder, None).await.map_err(|error| interrupted(&error))?;
+    let latest = tools.latest.of(&application.holder).await?;
     let ended = latest.as_ref().and_then(|latest| latest.terminated_at);
     let current = latest.filter(|latest| latest.state == LicenceState::Current);
     match (application.kind, current) {

@@ -4,6 +4,7 @@ mod eligibility;
 mod face_verification;
 mod generation;
 mod held;
+mod latest;
 mod notification;
 mod photo_review;
 mod registry;
@@ -21,8 +22,10 @@ use crate::{
     photos::PhotoVault,
     providers::{CallError, Providers},
     secrets::KeyMaterial,
-    store::{Store, StoreError},
+    store::Store,
 };
+
+pub use latest::LatestLicences;
 
 /// What stages may use.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub struct Tools {
     pub providers: Providers,
     /// For reading; a stage writes nothing.
     pub store: Arc<dyn Store>,
+    /// What holders have already.
+    pub latest: LatestLicences,
     /// Keys, to seal the licence record.
     pub secrets: Arc<KeyMaterial>,
     /// Where portraits are kept.
@@ -97,8 +102,8 @@ fn reject<T>(code: OutcomeCode, detail: &str) -> Result<T, Decision> {
 }
 
 /// A database that is away is an interruption, not a failed attempt.
-fn interrupted(error: &StoreError) -> Decision {
-    tracing::warn!(error = error as &dyn std::error::Error, "a stage could not read");
+fn interrupted(error: &(dyn std::error::Error + 'static)) -> Decision {
+    tracing::warn!(error, "a stage could not read");
     let detail = "the database was unavailable".to_owned();
     Decision::Wait { until: Until::After(Duration::from_secs(1)), reason: WaitReason::Retry, detail }
 }

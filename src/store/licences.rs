@@ -43,6 +43,8 @@ pub struct Verification {
 pub trait Licences: Send + Sync {
     /// The licence that was issued to the holder last, however it stands; of one owner's applications if one is named.
     async fn latest_licence(&self, holder: &str, owner: Option<&str>) -> Result<Option<LicenceRecord>>;
+    /// Of each of these holders the licence that was issued last, however it stands: one look for many.
+    async fn latest_licences(&self, holders: &[String]) -> Result<Vec<LicenceRecord>>;
     /// Appends a check. With `nonce` it uses up that presentation: false, and nothing is written, when an earlier check
     /// did.
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool>;

@@ -5,6 +5,8 @@
 pub enum Offer {
     /// Those that a supervisor gave to the reviewer.
     Assigned,
+    /// Those whose due time has passed: a breach is a supervisor's matter before it is anybody's.
+    Overdue,
     /// Those that wait for a supervisor.
     Escalated,
     /// All others.

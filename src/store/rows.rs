@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Result, StoreError,
     types::{
-        Admission, Admitted, ApplicationColumns, EventFilter, Listed, NewAlert, NewWebhook, OperatorAction, Page,
+        Admission, Admitted, ApplicationColumns, ApplicationFilter, EventFilter, Listed, NewAlert, NewWebhook, OperatorAction, Page,
         Snapshot, StoredEvent, Write,
     },
 };
@@ -26,6 +26,23 @@ use crate::domain::{
 
 /// Every count behind a page stops here.
 pub const COUNT_CAP: u64 = 10_000;
+
+/// Applications that one page of a search reads at most.
+pub const SEARCHED: usize = 10_000;
+
+/// Whether no index finds what the filter is after, so that a page could read every application for a few.
+pub fn is_search(filter: &ApplicationFilter) -> bool {
+    let ApplicationFilter { owner: _, status, stage, done, kind, upstream_ref, holder, error_code, needs_operator } = filter;
+    let narrow = upstream_ref.is_some() || holder.is_some() || error_code.is_some() || *needs_operator;
+    !narrow && (status.is_some() || stage.is_some() || kind.is_some() || *done)
+}
+
+/// A page of a search that ended at `edge`, the last application that it read; none when it read all there are. It goes
+/// on behind it, however few it found.
+pub fn searched<T>(listed: Listed<T>, edge: Option<&str>) -> Listed<T> {
+    let next = listed.next.or_else(|| edge.map(|edge| cursor([edge])));
+    Listed { next, ..listed }
+}
 
 /// The rows that a commit writes. Several writes of one application count as one: from the first state to the last.
 #[derive(Debug, Default)]

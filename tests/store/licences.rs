@@ -130,6 +130,15 @@ pub async fn a_service_ends_with_its_application(site: Site) {
     let next = issued(&site, "one", TimeDelta::zero()).await;
     assert_eq!(site.licence(licence).await.unwrap().unwrap().state, LicenceState::Terminated);
     assert_eq!(latest("one", None).await, Some(next));
+    // One look for many holders, each by its last licence, and nothing for an unknown one.
+    let other = issued(&site, "other", TimeDelta::zero()).await;
+    let holders = ["one", "nobody", "other"].map(str::to_owned);
+    let mut many: Vec<_> = site.latest_licences(&holders).await.unwrap().iter().map(|latest| latest.id).collect();
+    many.sort_unstable();
+    let mut expected = [next, other];
+    expected.sort_unstable();
+    assert_eq!(many, expected);
+    assert!(site.latest_licences(&[]).await.unwrap().is_empty());
     // An owner finds its own last one, whoever had the next.
     let owner = site.view(site.licence(next).await.unwrap().unwrap().application_id).await.application.owner;
     assert_eq!((latest("one", Some(&owner)).await, latest("one", Some("another")).await), (Some(next), None));

@@ -77,7 +77,7 @@ conformance! {
     people: users_are_kept_changed_and_disabled, users_are_assigned, the_last_administrator_stays,
         two_administrators_do_not_remove_each_other, an_ended_session_stays_ended, tries_are_counted_within_a_window,
         concurrent_tries_are_all_counted;
-    reading: lists_newest_first_to_the_end, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
+    reading: lists_newest_first_to_the_end, a_search_reads_some_at_a_time_and_goes_on, filters, counts_up_to_a_cap, a_foreign_cursor_is_refused, photos_and_who_uses_them,
         licences_of_a_holder;
     looking: figures_are_rolled_up, reviews_are_settled_once, due_times_are_counted, decided_ones_wait_at_a_stage,
         forecasts_are_kept_by_the_hour, missed_due_times_are_counted;

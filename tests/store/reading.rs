@@ -8,6 +8,7 @@ use greenlane::{
     },
     store::{
         StoreError,
+        rows::SEARCHED,
         types::{ApplicationFilter, EventFilter, Page, PhotoRecord, ReviewFilter},
     },
 };
@@ -24,6 +25,25 @@ pub async fn lists_newest_first_to_the_end(site: Site) {
     assert_eq!(page.next, None, "nothing comes after");
     assert_eq!(page.items[0].jobs.len(), 1);
     assert_eq!(page.items[0].applicant, make::sealed("applicant"));
+}
+
+pub async fn a_search_reads_some_at_a_time_and_goes_on(site: Site) {
+    let now = site.now().await.unwrap();
+    let mut rare = make::admission(now);
+    rare.application.kind = Kind::Reissue;
+    let rare = site.admit_one(rare).await;
+    for _ in 0..SEARCHED / 1000 {
+        site.admit_many(1000).await;
+    }
+    let filter = ApplicationFilter { kind: Some(Kind::Reissue), ..ApplicationFilter::default() };
+    let first = site.applications(&filter, &Page { limit: 5, after: None }).await.unwrap();
+    assert!(first.items.is_empty() && first.next.is_some(), "none among the newest, and more to read");
+    let second = site.applications(&filter, &Page { limit: 5, after: first.next }).await.unwrap();
+    assert_eq!(second.items.iter().map(|view| view.application.id).collect::<Vec<_>>(), [rare]);
+    assert_eq!(second.next, None);
+    // Whoever stands out is found at once.
+    let undecided = ApplicationFilter { status: Some(Status::InProgress), ..filter };
+    assert_eq!(listed(&site, &undecided, 5).await, [rare]);
 }
 
 pub async fn filters(site: Site) {

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{super::Tools, outside::Outside};
+use super::{
+    super::{LatestLicences, Tools},
+    outside::Outside,
+};
 use crate::{
     domain::{
         application::{Application, Kind, Notice, NoticeState, Outcome, OutcomeCode, Photo, PhotoSource, Status},
@@ -66,7 +69,8 @@ impl Bench {
         let (store, secrets) = (Arc::clone(&shared.store), Arc::clone(&shared.secrets));
         let photos = PhotoVault::new(Arc::clone(&store), Arc::clone(&secrets), blobs());
         let cards = CardPress::load(None).unwrap();
-        let tools = Tools { providers, store, secrets, photos, cards, face_poll: FACE_POLL };
+        let latest = LatestLicences::start(Arc::clone(&store));
+        let tools = Tools { providers, store, latest, secrets, photos, cards, face_poll: FACE_POLL };
         let applicant = serde_json::from_value(json!({
             "document": { "document_type": "A", "document_number": "11010519491231002X" },
             "name": "张三", "mobile": "13800138000", "app_user": "u-123", "file_number": "150300123456", "face_token": "ft-ok",

@@ -111,11 +111,15 @@ async fn card_problems(connection: &mut PgConnection, problems: &[(LicenceId, Op
 /// current one.
 async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) -> Result<()> {
     let former: Vec<Uuid> = licences.iter().filter_map(|row| row.licence.supersedes).map(|id| id.0).collect();
-    let superseded = sqlx::query("UPDATE licences SET state = 'superseded' WHERE id = ANY($1) AND state = 'current'")
-        .bind(&former)
-        .execute(&mut *connection)
-        .await?;
-    all_current(superseded.rows_affected(), former.len())?;
+    // Most licences follow none, and a search for nothing would read every current one.
+    if !former.is_empty() {
+        let superseded =
+            sqlx::query("UPDATE licences SET state = 'superseded' WHERE id = ANY($1) AND state = 'current'")
+                .bind(&former)
+                .execute(&mut *connection)
+                .await?;
+        all_current(superseded.rows_affected(), former.len())?;
+    }
     let facts = licences.iter().map(|row| row::text(&row.licence.facts)).collect::<Result<Vec<_>>>()?;
     sqlx::query(
         "INSERT INTO licences (id, application_id, holder, kind, state, status, facts, key_id, wrapped_key, ciphertext,

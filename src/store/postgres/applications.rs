@@ -14,7 +14,7 @@ use crate::{
     },
     store::{
         Applications, Result,
-        rows::{after, cursor, cursor_key, listed},
+        rows::{SEARCHED, after, cursor, cursor_key, is_search, listed, searched},
         types::{
             Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
         },
@@ -49,15 +49,21 @@ impl Applications for PostgresStore {
     }
 
     async fn applications(&self, filter: &ApplicationFilter, page: &Page) -> Result<Listed<ApplicationView>> {
+        let from = after(page)?.map(|[id]| cursor_key::<Uuid>(&id)).transpose()?;
+        let edge = if is_search(filter) { self.edge(filter, from).await? } else { None };
         let mut select = QueryBuilder::new(VIEWED);
         select.push("(SELECT id, document FROM applications WHERE true");
         restrict(&mut select, filter);
-        if let Some([id]) = after(page)? {
-            select.push(" AND id < ").push_bind(cursor_key::<Uuid>(&id)?);
+        if let Some(from) = from {
+            select.push(" AND id < ").push_bind(from);
+        }
+        if let Some(edge) = edge {
+            select.push(" AND id >= ").push_bind(edge);
         }
         select.push(" ORDER BY id DESC LIMIT ").push_bind(row::limit(page.limit)).push(") a").push(VIEW);
         let items = views(&self.rows(select.build()).await?)?;
-        Ok(listed(items, page, |item| cursor([&item.application.id.to_string()])))
+        let listed = listed(items, page, |item| cursor([&item.application.id.to_string()]));
+        Ok(searched(listed, edge.map(|edge| edge.to_string()).as_deref()))
     }
 
     async fn count_applications(&self, filter: &ApplicationFilter, cap: u64) -> Result<u64> {
@@ -120,6 +126,32 @@ impl Applications for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// The last application that a page of a search reads, which begins below `from`; none when it reads all there are.
+    async fn edge(&self, filter: &ApplicationFilter, from: Option<Uuid>) -> Result<Option<Uuid>> {
+        let mut select = QueryBuilder::new("SELECT ");
+        if is_among_unfinished(filter) {
+            select.push("application_id AS id FROM unfinished WHERE true");
+        } else {
+            select.push("id FROM applications WHERE true");
+            if let Some(owner) = &filter.owner {
+                select.push(" AND owner = ").push_bind(owner.clone());
+            }
+        }
+        if let Some(from) = from {
+            let key = if is_among_unfinished(filter) { " AND application_id < " } else { " AND id < " };
+            select.push(key).push_bind(from);
+        }
+        select.push(" ORDER BY 1 DESC LIMIT 1 OFFSET ").push_bind(row::at_most(SEARCHED - 1));
+        self.row(select.build()).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+    }
+}
+
+/// Whether only unfinished applications can meet the filter.
+fn is_among_unfinished(filter: &ApplicationFilter) -> bool {
+    filter.status.is_some_and(|status| !status.is_decided()) || (filter.stage.is_some() && !filter.needs_operator)
+}
+
 /// Few of all applications, so that the search begins with them.
 const UNFINISHED: &str = " AND id IN (SELECT application_id FROM unfinished)";
 
@@ -130,9 +162,9 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
     }
     if let Some(status) = filter.status {
         select.push(" AND status = ").push_bind(status.as_str());
-        if !status.is_decided() {
-            select.push(UNFINISHED);
-        }
+    }
+    if is_among_unfinished(filter) {
+        select.push(UNFINISHED);
     }
     match filter.stage {
         // Given up: the application itself may have come to its end.
@@ -140,7 +172,7 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
             select.push(" AND stage IN ('notification', 'done')");
         }
         Some(stage) => {
-            select.push(UNFINISHED).push(" AND stage = ").push_bind(stage.as_str());
+            select.push(" AND stage = ").push_bind(stage.as_str());
         }
         None => {}
     }

@@ -28,6 +28,14 @@ impl Licences for PostgresStore {
         self.row(select.bind(holder).bind(owner)).await?.map(|row| licence(&row)).transpose()
     }
 
+    async fn latest_licences(&self, holders: &[String]) -> Result<Vec<LicenceRecord>> {
+        let select = query(
+            "SELECT l.* FROM unnest($1::text[]) AS h(holder) CROSS JOIN LATERAL (
+                SELECT * FROM licences WHERE holder = h.holder ORDER BY issued_at DESC, id DESC LIMIT 1) AS l",
+        );
+        self.rows(select.bind(holders)).await?.iter().map(licence).collect()
+    }
+
     async fn record_verification(&self, verification: &Verification, nonce: Option<[u8; 16]>) -> Result<bool> {
         let insert = query(
             "INSERT INTO verifications (id, licence_id, at, key, verifier, purpose, refused, nonce, key_id)

@@ -58,6 +58,9 @@ impl Reviews for PostgresStore {
                 select.push("document::jsonb ->> 'assigned_to' = ").push_bind(who.reviewer.to_owned());
                 select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
             }
+            Offer::Overdue => {
+                select.push("due_at <= now() AND document::jsonb ->> 'assigned_to' IS NULL");
+            }
             Offer::Escalated => {
                 select.push("supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
             }

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Sqlite, query, sqlite::SqliteRow};
 use super::{
     super::{
         Applications, Result,
-        rows::{after, cursor, cursor_key, listed},
+        rows::{SEARCHED, after, cursor, cursor_key, is_search, listed, searched},
         types::{
             Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
         },
@@ -79,15 +79,21 @@ impl Applications for SqliteStore {
 
     async fn applications(&self, filter: &ApplicationFilter, page: &Page) -> Result<Listed<ApplicationView>> {
         self.within(async {
+            let from = after(page)?.map(|[id]| cursor_key::<ApplicationId>(&id)).transpose()?;
+            let edge = if is_search(filter) && !is_undecided(filter) { self.edge(filter, from).await? } else { None };
             let mut select = QueryBuilder::<Sqlite>::new(VIEW);
             restrict(&mut select, filter);
-            if let Some([id]) = after(page)? {
-                select.push(" AND a.id < ").push_bind(cursor_key::<ApplicationId>(&id)?.to_string());
+            if let Some(from) = from {
+                select.push(" AND a.id < ").push_bind(from.to_string());
+            }
+            if let Some(edge) = &edge {
+                select.push(" AND a.id >= ").push_bind(edge.clone());
             }
             select.push(" ORDER BY a.id DESC LIMIT ").push_bind(one_more(page));
             let rows = select.build().fetch_all(&self.readers).await?;
             let views = rows.iter().map(view).collect::<Result<Vec<_>>>()?;
-            Ok(listed(views, page, |last| cursor([&last.application.id.to_string()])))
+            let listed = listed(views, page, |last| cursor([&last.application.id.to_string()]));
+            Ok(searched(listed, edge.as_deref()))
         })
         .await
     }
@@ -187,6 +193,27 @@ impl Applications for SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// The last application that a page of a search reads, which begins below `from`; none when it reads all there are.
+    async fn edge(&self, filter: &ApplicationFilter, from: Option<ApplicationId>) -> Result<Option<String>> {
+        let mut select = QueryBuilder::<Sqlite>::new("SELECT id FROM applications WHERE true");
+        if let Some(owner) = &filter.owner {
+            select.push(" AND owner = ").push_bind(owner.clone());
+        }
+        if let Some(from) = from {
+            select.push(" AND id < ").push_bind(from.to_string());
+        }
+        select.push(" ORDER BY id DESC LIMIT 1 OFFSET ").push_bind(i64::try_from(SEARCHED - 1).unwrap_or(i64::MAX));
+        let row = select.build().fetch_optional(&self.readers).await?;
+        row.map(|row| row.text("id")).transpose()
+    }
+}
+
+/// Whether a partial index finds the applications with the filter's status.
+fn is_undecided(filter: &ApplicationFilter) -> bool {
+    filter.status.is_some_and(|status| !status.is_decided())
+}
+
 /// How many rows to fetch so that the end of a list is known.
 pub(super) fn one_more(page: &Page) -> i64 {
     i64::try_from(page.limit).unwrap_or(i64::MAX).saturating_add(1)
@@ -218,7 +245,7 @@ fn restrict(select: &mut QueryBuilder<Sqlite>, filter: &ApplicationFilter) {
         None => {}
     }
     // Said again in the words of the partial indexes, which are small where the table is not.
-    if filter.status.is_some_and(|status| !status.is_decided()) {
+    if is_undecided(filter) {
         select.push(" AND a.open");
     }
     if filter.needs_operator {

@@ -16,7 +16,7 @@ use super::{
     },
     SqliteStore,
     applications::{licence, one_more},
-    codec::{Columns as _, stamp},
+    codec::{Columns as _, stamp, texts},
     now,
 };
 use crate::domain::{ids::LicenceId, presentation::Refused};
@@ -33,6 +33,16 @@ impl Licences for SqliteStore {
                 .fetch_optional(&self.readers)
                 .await?;
             row.as_ref().map(licence).transpose()
+        })
+        .await
+    }
+
+    async fn latest_licences(&self, holders: &[String]) -> Result<Vec<LicenceRecord>> {
+        self.within(async {
+            let latest = "SELECT l.* FROM json_each(?1) AS h JOIN licences l ON l.id = (SELECT id FROM licences \
+                          WHERE holder = h.value ORDER BY issued_at DESC, id DESC LIMIT 1)";
+            let rows = query(latest).bind(texts(holders)).fetch_all(&self.readers).await?;
+            rows.iter().map(licence).collect()
         })
         .await
     }

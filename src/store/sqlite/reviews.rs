@@ -79,6 +79,10 @@ impl Reviews for SqliteStore {
                     select.push("document ->> '$.assigned_to' = ").push_bind(who.reviewer);
                     select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
                 }
+                Offer::Overdue => {
+                    select.push("due_at <= ").push_bind(stamp(now()));
+                    select.push(" AND document ->> '$.assigned_to' IS NULL");
+                }
                 Offer::Escalated => {
                     select.push("supervisor_only AND document ->> '$.assigned_to' IS NULL");
                 }

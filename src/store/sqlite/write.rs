@@ -224,13 +224,15 @@ pub(super) async fn licences(tx: &mut SqliteConnection, licences: &[LicenceRow<'
         return Ok(());
     }
     let former: Vec<LicenceId> = licences.iter().filter_map(|row| row.licence.supersedes).collect();
-    let superseded = query(
-        "UPDATE licences SET state = 'superseded' WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(texts(&former))
-    .execute(&mut *tx)
-    .await?;
-    all_current(superseded.rows_affected(), former.len())?;
+    if !former.is_empty() {
+        let superseded = query(
+            "UPDATE licences SET state = 'superseded' WHERE state = 'current' AND id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(texts(&former))
+        .execute(&mut *tx)
+        .await?;
+        all_current(superseded.rows_affected(), former.len())?;
+    }
     const INSERT: (&str, usize, &str) = (
         "INSERT OR FAIL INTO licences (id, application_id, holder, kind, state, facts, status, key_id, wrapped_key, ciphertext, issued_at) VALUES",
         11,

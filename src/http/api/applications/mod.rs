@@ -99,7 +99,8 @@ struct ListParams {
     /// 1 to 200.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the page before. A page reads 10,000 applications at most, so that one with `status`, `stage`
+    /// or `kind` may have fewer items than `limit`, even none: the list ends where `next_cursor` is null.
     cursor: Option<String>,
 }
 

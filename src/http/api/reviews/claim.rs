@@ -73,9 +73,9 @@ pub(super) async fn claim_next(
     if state.engine.shared.store.claims_of(&reviewer.name).await? >= state.engine.shared.settings.timing.claim_limit {
         return Err(Refusal::ClaimLimit.into());
     }
-    // What reviewers passed on waits for a supervisor only, and so it comes before the rest.
+    // A breached promise and what reviewers passed on wait for a supervisor, and so they come before the rest.
     let offers: &[Offer] = if reviewer.supervisor {
-        &[Offer::Assigned, Offer::Escalated, Offer::Usual]
+        &[Offer::Assigned, Offer::Overdue, Offer::Escalated, Offer::Usual]
     } else {
         &[Offer::Assigned, Offer::Usual]
     };
