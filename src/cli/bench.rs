@@ -39,6 +39,8 @@ use super::{
 const IN_FLIGHT: usize = 800;
 /// Applications per commit of the ceiling's program.
 const CEILING_BATCH: usize = 200;
+/// Applications of the ceiling's latency, one after another.
+const ALONE: usize = 50;
 /// Single submissions of the latency run.
 const SINGLE: usize = 300;
 /// Clients of the HTTP run, and requests of each.
@@ -72,6 +74,8 @@ struct Report {
     http_enqueue_per_second: f64,
     http_enqueue_ms: Latency,
     idle_submitted_to_notified_ms: Latency,
+    /// The minimal rows of one application after another, each commit waited for: what the disk alone takes.
+    idle_ceiling_ms: f64,
     presentations: PresentationLoad,
     card: CardCost,
 }
@@ -108,7 +112,9 @@ impl Bench {
         let (idle, example) = idle_latency(&server, SINGLE.min(self.applications)).await?;
         eprintln!("ceiling …");
         let rows = self.applications.max(CEILING_BATCH);
-        let ceiling = store.measure_ceiling(&row_sizes(store.as_ref(), example, rows).await?).await?;
+        let sizes = row_sizes(store.as_ref(), example, rows).await?;
+        let ceiling = store.measure_ceiling(&sizes).await?;
+        let alone = store.measure_ceiling(&Ceiling { applications: ALONE, batch: 1, writers: 1, ..sizes }).await?;
         eprintln!("throughput …");
         let before = Usage::now(store.as_ref()).await?;
         let elapsed = throughput(&server, self.applications).await?;
@@ -134,6 +140,7 @@ impl Bench {
             http_enqueue_per_second: http_rate,
             http_enqueue_ms: http,
             idle_submitted_to_notified_ms: idle,
+            idle_ceiling_ms: alone.as_secs_f64() * 1000.0 / ALONE as f64,
             presentations,
             card: card_cost::measure().await?,
         };
