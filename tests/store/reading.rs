@@ -9,6 +9,7 @@ use greenlane::{
     store::{
         StoreError,
         types::{ApplicationFilter, EventFilter, Page, PhotoRecord, ReviewFilter},
+        webhooks::WebhookFilter,
     },
 };
 
@@ -114,7 +115,7 @@ pub async fn a_foreign_cursor_is_refused(site: Site) {
         let refused = [
             site.applications(&ApplicationFilter::default(), &page).await.map(drop),
             site.reviews(&ReviewFilter::default(), &page).await.map(drop),
-            site.webhooks(None, &page).await.map(drop),
+            site.webhooks(&WebhookFilter::default(), &page).await.map(drop),
             site.event_page(ApplicationId::new(), &page).await.map(drop),
             site.search_events(&EventFilter::default(), &page).await.map(drop),
         ];
@@ -137,6 +138,7 @@ pub async fn photos_and_who_uses_them(site: Site) {
         face: Some(FaceBox { left: 120, top: 200, width: 280, height: 290 }),
         thresholds: "2026-01".to_owned(),
         blob: "photos/1.jpg".to_owned(),
+        condemned: false,
         created_at: now,
     };
     site.put_photo(&photo).await.unwrap();
