@@ -292,6 +292,8 @@ pub fn retention(config: &Config, engine: &Engine, blobs: BlobStore) -> Arc<dyn 
         alerts: days(kept.alert_days),
         batches: days(kept.batch_days),
         deliveries: days(kept.webhook_days),
+        dead_webhooks: days(kept.dead_webhook_days),
+        verifications: days(kept.verification_days),
     };
     Arc::new(Retention::new(engine.clone(), Box::new(blobs), settings))
 }

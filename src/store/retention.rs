@@ -37,4 +37,7 @@ pub trait Retention: Send + Sync {
     /// Deletes at most `limit` items of bulk acts that were started before and have no item without a final verdict, then
     /// the acts that have no item left; answers how many items.
     async fn forget_batches(&self, before: DateTime<Utc>, limit: usize) -> Result<u64>;
+    /// Deletes checks of presentations that are older, looking at the `limit` oldest ones; answers how many. The
+    /// presentations themselves must be over by then: a check is also what remembers that one is used up.
+    async fn forget_verifications(&self, before: DateTime<Utc>, limit: usize) -> Result<u64>;
 }

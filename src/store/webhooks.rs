@@ -117,4 +117,6 @@ pub trait Webhooks: Send + Sync {
     async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>>;
     /// Forgets at most `limit` deliveries that were made before; answers how many.
     async fn forget_deliveries(&self, before: DateTime<Utc>, limit: usize) -> Result<u64>;
+    /// Forgets dead ones whose change happened before, looking at the `limit` oldest dead ones; answers how many.
+    async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64>;
 }

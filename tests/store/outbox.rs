@@ -193,6 +193,22 @@ pub async fn delivered_ones_are_listed_for_a_time(site: Site) {
     assert_eq!(left, [second], "what waits is not forgotten");
 }
 
+pub async fn dead_ones_are_forgotten_in_the_end(site: Site) {
+    let id = site.admit_one(make::admission(site.now().await.unwrap())).await;
+    let (first, second, third) = (post(&site, id).await, post(&site, id).await, post(&site, id).await);
+    for webhook in [first, second] {
+        claim(&site).await;
+        settle(&site, webhook, WebhookResult::Dead { error: "410".to_owned() }).await;
+    }
+    let later = site.now().await.unwrap() + chrono::Duration::days(1);
+    assert_eq!(site.forget_dead_webhooks(later - chrono::Duration::days(2), 10).await.unwrap(), 0);
+    assert_eq!(site.forget_dead_webhooks(later, 1).await.unwrap(), 1);
+    assert_eq!(site.forget_dead_webhooks(later, 10).await.unwrap(), 1);
+    assert_eq!(site.forget_dead_webhooks(later, 10).await.unwrap(), 0);
+    let left: Vec<_> = listed(&site, None, Some(id)).await.iter().map(|webhook| webhook.id).collect();
+    assert_eq!(left, [third], "what waits is not forgotten");
+}
+
 async fn listed(site: &Site, state: Option<DeliveryState>, application: Option<ApplicationId>) -> Vec<WebhookRecord> {
     let page = Page { limit: 10, after: None };
     site.webhooks(&WebhookFilter { state, application }, &page).await.unwrap().items

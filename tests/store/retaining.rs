@@ -6,12 +6,14 @@ use greenlane::{
         application::{PhotoSource, Status},
         batch::{BatchAct, ItemVerdict},
         event::{Actor, ActorKind},
-        ids::{ApplicationId, BatchId, PhotoId},
+        ids::{ApplicationId, BatchId, LicenceId, PhotoId},
         photo_check::FaceBox,
+        presentation::Purpose,
         retention::{PhotoFate, PhotoUse},
     },
     store::{
         batches::{NewBatch, SettledItem},
+        licences::Verification,
         retention::AgedPhoto,
         types::{AlertKind, NewAlert, Page, PhotoRecord},
     },
@@ -120,6 +122,36 @@ pub async fn finished_batches_are_forgotten(site: Site) {
         let items = site.batch_items(batch, &Page { limit: 10, after: None }).await.unwrap().items;
         assert_eq!(items.len(), 3, "nobody knows yet what became of one");
     }
+}
+
+pub async fn checks_of_presentations_are_forgotten(site: Site) {
+    let (now, licence) = (site.now().await.unwrap(), LicenceId::new());
+    let checked = async |nonce: u8, at: DateTime<Utc>| {
+        let check = Verification {
+            id: uuid::Uuid::now_v7(),
+            licence_id: licence,
+            at,
+            key: "patrol-7".to_owned(),
+            key_id: None,
+            verifier: "traffic-police".to_owned(),
+            purpose: Purpose::RoadCheck,
+            refused: None,
+        };
+        site.record_verification(&check, Some([nonce; 16])).await.unwrap()
+    };
+    let old = now - Duration::days(6 * 365);
+    for nonce in 1..=3 {
+        assert!(checked(nonce, old).await);
+    }
+    assert!(checked(4, now).await);
+    let before = now - Duration::days(1);
+    assert_eq!(site.forget_verifications(old, 10).await.unwrap(), 0, "nothing is older");
+    assert_eq!(site.forget_verifications(before, 2).await.unwrap(), 2);
+    assert_eq!(site.forget_verifications(before, 10).await.unwrap(), 1);
+    assert_eq!(site.forget_verifications(before, 10).await.unwrap(), 0);
+    assert!(!checked(4, now).await, "what may still be good stays used up");
+    let left = site.verifications(licence, &Page { limit: 10, after: None }).await.unwrap().items;
+    assert_eq!(left.iter().map(|check| check.at).collect::<Vec<_>>(), [now]);
 }
 
 async fn upload(site: &Site, source: PhotoSource, created_at: DateTime<Utc>) -> PhotoId {

@@ -1,5 +1,5 @@
 //! Erases and deletes what was kept for its time: photos that nobody needs, mailed alerts, bulk acts that are done, webhooks
-//! that were delivered. Makes room for the coming months' events.
+//! that were delivered or given up, checks of presentations. Makes room for the coming months' events.
 
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub struct Settings {
     pub batches: TimeDelta,
     /// Delivered webhooks.
     pub deliveries: TimeDelta,
+    /// Webhooks that were given up.
+    pub dead_webhooks: TimeDelta,
+    /// Checks of presentations; longer than any presentation is good.
+    pub verifications: TimeDelta,
 }
 
 /// The retention reconciler.
@@ -79,6 +83,8 @@ impl Sweep for Retention {
             store.forget_alerts(now - kept.alerts, ROWS).await?,
             store.forget_batches(now - kept.batches, ROWS).await?,
             store.forget_deliveries(now - kept.deliveries, ROWS).await?,
+            store.forget_dead_webhooks(now - kept.dead_webhooks, ROWS).await?,
+            store.forget_verifications(now - kept.verifications, ROWS).await?,
         ];
         Ok(Swept {
             items: photos.items + rows.iter().sum::<u64>(),
@@ -155,6 +161,8 @@ mod tests {
                 alerts: month,
                 batches: month,
                 deliveries: month,
+                dead_webhooks: month,
+                verifications: month,
             };
             let retention = Retention::new(site.engine.clone(), Box::new(Arc::clone(&files)), settings);
             Self { site, files, retention }

@@ -84,6 +84,14 @@ impl Retention for PostgresStore {
         self.execute(empty.bind(before)).await?;
         Ok(forgotten)
     }
+
+    // Their ids are in the order of time.
+    async fn forget_verifications(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        let forget = query(
+            "DELETE FROM verifications WHERE id IN (SELECT id FROM verifications ORDER BY id LIMIT $2) AND at < $1",
+        );
+        self.execute(forget.bind(before).bind(row::at_most(limit))).await
+    }
 }
 
 fn aged(row: &PgRow) -> Result<AgedPhoto> {

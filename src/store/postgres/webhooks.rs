@@ -189,6 +189,14 @@ impl Webhooks for PostgresStore {
         );
         self.execute(forget.bind(before).bind(row::at_most(limit))).await
     }
+
+    async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        let forget = query(
+            "DELETE FROM webhooks
+             WHERE id IN (SELECT id FROM webhooks WHERE dead ORDER BY id LIMIT $2) AND dead AND created_at < $1",
+        );
+        self.execute(forget.bind(before).bind(row::at_most(limit))).await
+    }
 }
 
 const UNDELIVERED: &str = "

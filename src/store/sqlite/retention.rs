@@ -107,6 +107,22 @@ impl Retention for SqliteStore {
         })
         .await
     }
+
+    // Their ids are in the order of time.
+    async fn forget_verifications(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        self.within(async {
+            let forgotten = query(
+                "DELETE FROM verifications \
+                 WHERE id IN (SELECT id FROM verifications ORDER BY id LIMIT ?2) AND at < ?1",
+            )
+            .bind(stamp(before))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.writer)
+            .await?;
+            Ok(forgotten.rows_affected())
+        })
+        .await
+    }
 }
 
 fn aged(row: &SqliteRow) -> Result<AgedPhoto> {

@@ -191,6 +191,21 @@ impl Webhooks for SqliteStore {
         })
         .await
     }
+
+    async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        self.within(async {
+            let forgotten = query(
+                "DELETE FROM webhooks \
+                 WHERE seq IN (SELECT seq FROM webhooks WHERE dead ORDER BY seq LIMIT ?2) AND dead AND created_at < ?1",
+            )
+            .bind(stamp(before))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.writer)
+            .await?;
+            Ok(forgotten.rows_affected())
+        })
+        .await
+    }
 }
 
 // Each in the words of its partial index.
