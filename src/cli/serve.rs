@@ -214,7 +214,7 @@ fn scheduled(engine: &Engine) -> Vec<Arc<dyn Sweep>> {
         Arc::new(Reviews(engine.clone())),
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
-        Arc::new(Verdicts(engine.clone())),
+        Arc::new(Verdicts::new(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),
         Arc::new(Forecasts(engine.clone())),
