@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Datelike, Utc};
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
 use super::{output::line, told};
 use crate::{
@@ -34,6 +34,9 @@ pub enum CalendarCommand {
         /// Import nothing, and list the open tasks whose due time would change
         #[arg(long)]
         dry_run: bool,
+        /// Why, for the audit log
+        #[arg(long, value_parser = NonEmptyStringValueParser::new(), conflicts_with = "dry_run")]
+        reason: Option<String>,
     },
 }
 
@@ -53,7 +56,9 @@ impl CalendarCommand {
     ) -> anyhow::Result<ExitCode> {
         match self {
             Self::Check => check(current, store.now().await?, warn_days),
-            Self::Import { file, dry_run } => import(store, workflows, current, &file, dry_run).await,
+            Self::Import { file, dry_run, reason } => {
+                import(store, workflows, current, &file, dry_run, reason.as_deref()).await
+            }
         }
     }
 }
@@ -79,6 +84,7 @@ async fn import(
     current: &Calendar,
     file: &Path,
     dry_run: bool,
+    reason: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
     let source = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let candidate = match candidate(source, current) {
@@ -108,7 +114,7 @@ async fn import(
         return Ok(ExitCode::SUCCESS);
     }
     let version = candidate.calendar.version().to_owned();
-    let imported = Administrator::at_shell(store).import_calendar(candidate, None).await;
+    let imported = Administrator::at_shell(store).import_calendar(candidate, reason).await;
     told(imported.map(|()| format!("imported: `{version}`; due times are computed again within seconds")))
 }
 
@@ -121,6 +127,8 @@ fn local(at: Option<DateTime<Utc>>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{
         domain::{
@@ -128,7 +136,7 @@ mod tests {
             calendar::BUILT_IN,
         },
         engine::fixture::Site,
-        store::types::Write,
+        store::types::{EventFilter, Page, Write},
     };
 
     fn built_in() -> Calendar {
@@ -162,7 +170,7 @@ mod tests {
     async fn import_file(site: &Site, text: &str, dry_run: bool) -> ExitCode {
         let file = std::env::temp_dir().join(format!("greenlane-calendar-{}.toml", uuid::Uuid::now_v7()));
         std::fs::write(&file, text).unwrap();
-        let command = CalendarCommand::Import { file: file.clone(), dry_run };
+        let command = CalendarCommand::Import { file: file.clone(), dry_run, reason: Some("the notice".to_owned()) };
         let workflows = site.engine.shared.workflows();
         let code = command.run(site.store(), &workflows, &built_in(), 30).await.unwrap();
         std::fs::remove_file(file).unwrap();
@@ -203,6 +211,10 @@ mod tests {
         assert_eq!(import_file(&site, &changed(), false).await, ExitCode::SUCCESS);
         let stored = site.store().latest_calendar().await.unwrap().unwrap();
         assert_eq!((stored.version.as_str(), stored.source), ("another", changed()));
+        let filter = EventFilter { kind: Some("calendar_imported".to_owned()), ..EventFilter::default() };
+        let acts = site.store().search_events(&filter, &Page { limit: 10, after: None }).await.unwrap().items;
+        let data: serde_json::Value = serde_json::from_str(&acts[0].data).unwrap();
+        assert_eq!((acts.len(), &data["version"], &data["reason"]), (1, &json!("another"), &json!("the notice")));
     }
 
     #[tokio::test]

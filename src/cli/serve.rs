@@ -13,8 +13,8 @@ use crate::{
         Engine,
         sweep::{
             Sweep, batches::Batches, calendar::Calendars, checkpoints::Checkpoints, deadlines::Deadlines,
-            figures::Figures, forecasts::Forecasts, gauges::Gauges, rescue::Rescue, retention::Retention,
-            reviews::Reviews, sessions::Sessions, verdicts::Verdicts,
+            figures::Figures, forecasts::Forecasts, gauges::Gauges, rescue::Rescue, reviews::Reviews,
+            sessions::Sessions, verdicts::Verdicts,
         },
     },
     http::{self, AppState},
@@ -130,7 +130,11 @@ impl Server {
                 period: config.audit.checkpoint_seconds.duration(),
                 folder: config.audit.checkpoint_folder.clone(),
             });
-            engine.sweep(vec![taken.clone(), wiring::alerts(config, &engine, mailer)]);
+            engine.sweep(vec![
+                taken.clone(),
+                wiring::alerts(config, &engine, mailer),
+                wiring::retention(config, &engine, prepared.blobs.clone()),
+            ]);
             engine.sweep(scheduled(&engine));
             engine.sweep(wiring::licence_sweep(config, &engine, desk.clone())?.into_iter().collect());
             checkpoints = Some(taken);
@@ -210,8 +214,7 @@ fn scheduled(engine: &Engine) -> Vec<Arc<dyn Sweep>> {
         Arc::new(Reviews(engine.clone())),
         Arc::new(Calendars(engine.clone())),
         Arc::new(Batches(engine.clone())),
-        Arc::new(Verdicts(engine.clone())),
-        Arc::new(Retention(engine.clone())),
+        Arc::new(Verdicts::new(engine.clone())),
         Arc::new(Sessions(engine.clone())),
         Arc::new(Figures(engine.clone())),
         Arc::new(Forecasts(engine.clone())),

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::{
     administration,
     config::{Config, DatabaseKind, ProviderConfig},
     domain::{
         calendar::{self, Calendar},
+        retention::PhotoRules,
         stage::Stage,
         transition::Timing,
         workflow::{Workflow, WorkflowSet},
@@ -22,6 +25,7 @@ use crate::{
             alerts::{self, Alerts},
             licences,
             outbox::{self, Outbox},
+            retention::{self, Retention},
         },
     },
     hints::{Local, RateLimit, Redis, SharedHints},
@@ -274,6 +278,24 @@ pub fn outbox(config: &Config, engine: &Engine) -> anyhow::Result<Arc<dyn Sweep>
     let client = WebhookClient::new(webhooks.allow_private_callbacks, timeout)?;
     let settings = outbox::Settings { timeout, retry_scale: webhooks.retry_scale, concurrency: WEBHOOK_TRIES };
     Ok(Arc::new(Outbox::new(engine.clone(), Arc::new(client), settings)))
+}
+
+/// What forgets; `blobs` has the photo files.
+pub fn retention(config: &Config, engine: &Engine, blobs: BlobStore) -> Arc<dyn Sweep> {
+    let kept = &config.retention;
+    let days = |days: u32| TimeDelta::days(days.into());
+    let settings = retention::Settings {
+        photos: PhotoRules {
+            unused: TimeDelta::hours(kept.unused_photo_hours.into()),
+            rejected: days(kept.rejected_photo_days),
+        },
+        alerts: days(kept.alert_days),
+        batches: days(kept.batch_days),
+        deliveries: days(kept.webhook_days),
+        dead_webhooks: days(kept.dead_webhook_days),
+        verifications: days(kept.verification_days),
+    };
+    Arc::new(Retention::new(engine.clone(), Box::new(blobs), settings))
 }
 
 /// The operators' digest.

@@ -17,7 +17,9 @@ pub mod workflow_files;
 pub use business::{CalendarConfig, FaceConfig, LicenceConfig, PhotosConfig, ReviewConfig, WorkflowConfig};
 pub use outside::{BreakerConfig, MailConfig, ProviderConfig, ProvidersConfig, WebhooksConfig};
 pub use problem::Problem;
-pub use process::{AuditConfig, EngineConfig, LimitsConfig, ServerConfig, SessionConfig, TelemetryConfig};
+pub use process::{
+    AuditConfig, EngineConfig, LimitsConfig, RetentionConfig, ServerConfig, SessionConfig, TelemetryConfig,
+};
 pub use storage::{BlobConfig, DatabaseConfig, RedisConfig, SecretsConfig};
 pub use values::{Bind, BlobLocation, DatabaseKind, DatabaseUrl, InvalidValue, Seconds, SecretUrl};
 
@@ -64,6 +66,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
     /// Logs.
     pub telemetry: TelemetryConfig,
 }
@@ -86,6 +90,7 @@ impl Config {
         self.session.check(&mut problems);
         self.limits.check(&mut problems);
         self.audit.check(&mut problems);
+        self.retention.check(&mut problems);
         self.telemetry.check(&mut problems);
         problems.into_result()
     }

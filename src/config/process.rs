@@ -1,4 +1,4 @@
-//! The process itself: server, engine, limits, audit, logs.
+//! The process itself: server, engine, limits, audit, retention, logs.
 
 use super::{
     problem::Problems,
@@ -222,6 +222,57 @@ impl AuditConfig {
             "audit.checkpoint_seconds",
             "must be 1 to 86400: what is newer than the last checkpoint can be cut off unseen",
         );
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Uploaded photos that no application named are erased after so many hours.
+    pub unused_photo_hours: u32,
+    /// Uploaded photos of applications that were refused or withdrawn are erased after so many days.
+    pub rejected_photo_days: u32,
+    /// Delivered webhooks are listed for so many days.
+    pub webhook_days: u32,
+    /// Webhooks that were given up can be sent again for so many days after the change.
+    pub dead_webhook_days: u32,
+    /// Alerts are deleted so many days after they happened, once they were mailed.
+    pub alert_days: u32,
+    /// Bulk acts are deleted after so many days, once it is known what became of each application.
+    pub batch_days: u32,
+    /// Checks of presentations are listed for the holder for so many days. One day is longer than any presentation is good,
+    /// so that none can be used twice.
+    pub verification_days: u32,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            unused_photo_hours: 24,
+            rejected_photo_days: 30,
+            webhook_days: 30,
+            dead_webhook_days: 365,
+            alert_days: 90,
+            batch_days: 90,
+            verification_days: 5 * 365,
+        }
+    }
+}
+
+impl RetentionConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for (key, value) in [
+            ("retention.unused_photo_hours", self.unused_photo_hours),
+            ("retention.rejected_photo_days", self.rejected_photo_days),
+            ("retention.webhook_days", self.webhook_days),
+            ("retention.dead_webhook_days", self.dead_webhook_days),
+            ("retention.alert_days", self.alert_days),
+            ("retention.batch_days", self.batch_days),
+            ("retention.verification_days", self.verification_days),
+        ] {
+            problems.require((1..=36_500).contains(&value), key, "must be 1 to 36500");
+        }
     }
 }
 

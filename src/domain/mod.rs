@@ -29,6 +29,7 @@ pub mod plan;
 pub mod presentation;
 pub mod provider_error;
 pub mod provider_text;
+pub mod retention;
 pub mod retry;
 pub mod review;
 pub mod scope;

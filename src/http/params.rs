@@ -86,23 +86,26 @@ impl TryFrom<String> for Limit {
     }
 }
 
-/// A moment that a search begins or ends at, of the years 1 to 9999.
+/// A moment that somebody names, in a query, a body or a form: of the years 1 to 9999, which RFC 3339 can write. What lies
+/// beyond is nobody's date, and not every database keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Moment(pub DateTime<Utc>);
+
+impl Moment {
+    /// The moment, where it can be named.
+    pub fn of(at: DateTime<Utc>) -> Option<Self> {
+        (1..=9999).contains(&at.year()).then_some(Self(at))
+    }
+}
 
 impl TryFrom<String> for Moment {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let at = text.parse::<DateTime<Utc>>().map_err(|_| "must be a time of RFC 3339, with its offset")?;
-        if has_four_digit_year(at) { Ok(Self(at)) } else { Err("must be of the years 1 to 9999") }
+        let at = DateTime::parse_from_rfc3339(&text).map_err(|_| "must be a time of RFC 3339, with its offset")?;
+        Self::of(at.to_utc()).ok_or("must be of the years 1 to 9999")
     }
-}
-
-/// Whether RFC 3339 can write the moment: what lies beyond is nobody's date, and not every database keeps it.
-pub fn has_four_digit_year(at: DateTime<Utc>) -> bool {
-    (1..=9999).contains(&at.year())
 }
 
 /// The page that a list call asks for.
@@ -169,6 +172,7 @@ mod tests {
             ("from=-262143-01-01T00:00:00Z", "/from"),
             ("from=0000-12-31T23:59:59Z", "/from"),
             ("from=%2B10000-01-01T00:00:00Z", "/from"),
+            ("from=9999-12-31T23:59:59-01:00", "/from"),
             ("cursor=%00", "/cursor"),
             ("cursor=a&cursor=b", "/cursor"),
             ("other=1", "/other"),

@@ -83,7 +83,7 @@ impl PhotoVault {
     /// # Errors
     /// [`VaultError`].
     pub async fn picture(&self, id: PhotoId) -> Result<Option<Vec<u8>>, VaultError> {
-        let Some(photo) = self.store.photo(id).await? else { return Ok(None) };
+        let Some(photo) = self.store.photo(id).await?.filter(PhotoRecord::has_file) else { return Ok(None) };
         let Some(file) = self.blobs.get(&photo.blob).await? else { return Ok(None) };
         Ok(Some(photo_file::open(&self.secrets, id, &file)?))
     }
@@ -105,6 +105,7 @@ impl PhotoVault {
             face: None,
             thresholds: String::new(),
             blob: photo_file::blob_key(id),
+            condemned: false,
             created_at: self.store.now().await?,
         };
         // The file before its record: a record always has a file.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use url::Url;
+
+use crate::engine::sweep::retention::PhotoFiles;
 
 /// A store of named byte strings. Keys are relative paths such as `photos/0192…`, without personal data.
 #[derive(Debug, Clone)]
@@ -88,6 +91,13 @@ impl BlobStore {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+#[async_trait]
+impl PhotoFiles for BlobStore {
+    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+        Ok(self.delete(key).await?)
     }
 }
 

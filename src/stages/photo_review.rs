@@ -35,8 +35,8 @@ impl StageRunner for PhotoReview {
             return Decision::Stall(Failure::new("photo_missing", "the application names no photo"));
         };
         match self.0.store.photo(photo_id).await {
-            Ok(Some(photo)) => Decision::Await(evidence(&photo, &application.workflow)),
-            Ok(None) => Decision::Stall(Failure::new("photo_missing", "the photo's record is gone")),
+            Ok(Some(photo)) if photo.has_file() => Decision::Await(evidence(&photo, &application.workflow)),
+            Ok(_) => Decision::Stall(Failure::new("photo_missing", "the photo is gone")),
             Err(error) => interrupted(&error),
         }
     }

@@ -89,7 +89,7 @@ pub struct SettledItem {
     pub verdict: Option<ItemVerdict>,
 }
 
-/// An item that was retried and may have its final verdict.
+/// An item that was retried and has no final verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnverifiedItem {
     /// The batch.
@@ -98,6 +98,8 @@ pub struct UnverifiedItem {
     pub started_at: DateTime<Utc>,
     /// The application.
     pub application_id: ApplicationId,
+    /// Whether the application is still on its way at the stage that had stalled: there is no verdict to be found then.
+    pub on_its_way: bool,
 }
 
 /// Acts on many applications.
@@ -113,9 +115,12 @@ pub trait Batches: Send + Sync {
     async fn pending_batch_items(&self, limit: usize) -> Result<Vec<PendingItem>>;
     /// Writes results; the first one of an item counts.
     async fn settle_batch_items(&self, items: &[SettledItem]) -> Result<()>;
-    /// Retried items without a verdict, of any batch, whose application is no longer on its way at the stage that had
-    /// stalled.
-    async fn unverified_batch_items(&self, limit: usize) -> Result<Vec<UnverifiedItem>>;
+    /// Retried items without a verdict, of any batch, in the order of batch and application, from behind an item.
+    async fn unverified_batch_items(
+        &self,
+        behind: Option<(BatchId, ApplicationId)>,
+        limit: usize,
+    ) -> Result<Vec<UnverifiedItem>>;
     /// Writes final verdicts; the first one of an item counts.
     async fn verify_batch_items(&self, items: &[(BatchId, ApplicationId, ItemVerdict)]) -> Result<()>;
 }

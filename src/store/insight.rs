@@ -1,13 +1,12 @@
-//! What dashboards look at beyond the queues: figures by the minute, stalled applications by error, one application's
-//! webhooks. Every question is answered from a bounded number of rows.
+//! What dashboards look at beyond the queues: figures by the minute, and stalled applications by error. Every question is
+//! answered from a bounded number of rows.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Result, types::WebhookRecord};
-use crate::domain::ids::ApplicationId;
+use super::Result;
 
 /// Minutes that a roll-up of figures stands for.
 pub const QUARTER: i64 = 15;
@@ -70,6 +69,4 @@ pub trait Insight: Send + Sync {
     async fn reviews_settled(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<BTreeMap<i64, i64>>;
     /// Applications that wait for an operator, grouped, the greatest group first.
     async fn stalled_groups(&self) -> Result<Vec<StalledGroup>>;
-    /// The webhooks of an application that are not delivered, oldest first, at most `limit`.
-    async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>>;
 }

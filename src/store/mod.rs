@@ -14,11 +14,13 @@ pub mod notes;
 pub mod offers;
 pub mod postgres;
 mod queues;
+pub mod retention;
 pub mod rows;
 pub mod schedules;
 pub mod sqlite;
 pub mod types;
 pub mod users;
+pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +29,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::{
     application::Kind,
-    ids::{ApplicationId, LeaseId, LicenceId, PhotoId, ReviewId, WebhookId},
+    ids::{ApplicationId, LeaseId, LicenceId, PhotoId, ReviewId},
     review::Review,
     stage::Stage,
 };
@@ -39,14 +41,16 @@ use offers::{Claimant, Offer};
 use schedules::Schedules;
 use types::{
     Admission, Admitted, Alert, ApiKeyRecord, ApplicationFilter, ApplicationView, Backlog, Ceiling, ClaimBatch,
-    Claimed, DueWebhook, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause,
-    PhotoRecord, PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
-    StoredCheckpoint, StoredEvent, Want, WebhookRecord, WebhookResult, Write,
+    Claimed, EventFilter, Head, Held, LicenceRecord, Listed, NewAlert, OperatorAction, Page, Pause, PhotoRecord,
+    PinnedWorkflow, Planner, Process, QueueDepth, QueueLimit, ReviewFilter, StatusCount, StoredCalendar,
+    StoredCheckpoint, StoredEvent, Want, Write,
 };
 use users::{Sessions, Users};
 
 pub use error::{Result, StoreError};
 pub use licences::Licences;
+pub use retention::Retention;
+pub use webhooks::Webhooks;
 
 /// Schema, clock, processes.
 #[async_trait]
@@ -156,21 +160,6 @@ pub trait Reviews: Send + Sync {
     async fn effective_reviews(&self, limit: usize) -> Result<Vec<ApplicationId>>;
 }
 
-/// The webhook outbox.
-#[async_trait]
-pub trait Webhooks: Send + Sync {
-    /// Takes due webhooks for `hold`; at most one per application, its oldest undelivered and not dead one.
-    async fn claim_webhooks(&self, limit: usize, hold: Duration) -> Result<Vec<DueWebhook>>;
-    /// Writes the results of tries.
-    async fn settle_webhooks(&self, results: &[(WebhookId, WebhookResult)]) -> Result<()>;
-    /// Webhooks, dead or waiting, oldest first.
-    async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>>;
-    /// Sends a dead one again and records the act; false, with nothing recorded, when there is none.
-    async fn replay_webhook(&self, id: WebhookId, action: &OperatorAction) -> Result<bool>;
-    /// When the next webhook becomes due.
-    async fn next_webhook_due(&self) -> Result<Option<DateTime<Utc>>>;
-}
-
 /// Keys, queues, alerts, operators' acts.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -248,6 +237,7 @@ pub trait Store:
     + Batches
     + Licences
     + Audit
+    + Retention
     + Users
     + Sessions
     + Insight
@@ -267,6 +257,7 @@ impl<T> Store for T where
         + Batches
         + Licences
         + Audit
+        + Retention
         + Users
         + Sessions
         + Insight

@@ -234,63 +234,6 @@ pub struct NewWebhook {
     pub at: DateTime<Utc>,
 }
 
-/// A webhook to deliver now.
-#[derive(Debug, Clone)]
-pub struct DueWebhook {
-    /// The `webhook-id`.
-    pub id: WebhookId,
-    /// Where to post.
-    pub url: String,
-    /// The application's state at the change.
-    pub application: Application,
-    /// The applicant's personal data, for the masked fields of the body.
-    pub applicant: SealedRecord,
-    /// When the change happened.
-    pub created_at: DateTime<Utc>,
-    /// Failed tries so far.
-    pub attempts: u32,
-}
-
-/// What became of a webhook's try.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WebhookResult {
-    /// Accepted: leaves the outbox.
-    Delivered,
-    /// Try again.
-    Retry {
-        /// Not before.
-        at: DateTime<Utc>,
-        /// What went wrong.
-        error: String,
-    },
-    /// Given up after three days: listed until an operator replays it.
-    Dead {
-        /// What went wrong.
-        error: String,
-    },
-}
-
-/// A webhook as operators see it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WebhookRecord {
-    /// The `webhook-id`.
-    pub id: WebhookId,
-    /// The application.
-    pub application_id: ApplicationId,
-    /// Where it goes.
-    pub url: String,
-    /// Whether it is dead.
-    pub dead: bool,
-    /// Failed tries so far.
-    pub attempts: u32,
-    /// The next try.
-    pub due_at: DateTime<Utc>,
-    /// What went wrong last.
-    pub last_error: Option<String>,
-    /// When the change happened.
-    pub created_at: DateTime<Utc>,
-}
-
 /// An uploaded photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhotoRecord {
@@ -312,10 +255,19 @@ pub struct PhotoRecord {
     pub face: Option<FaceBox>,
     /// Version of the thresholds that the checks used.
     pub thresholds: String,
-    /// Key of the file in the blob store.
+    /// Key of the file in the blob store; empty once it is erased.
     pub blob: String,
+    /// Whether its time is over: no new application may name it, and its file is erased now or soon.
+    pub condemned: bool,
     /// When it was uploaded.
     pub created_at: DateTime<Utc>,
+}
+
+impl PhotoRecord {
+    /// Whether the picture is still there.
+    pub fn has_file(&self) -> bool {
+        !self.blob.is_empty()
+    }
 }
 
 /// An API key as stored; never the key itself.

@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "/ops/licences",
     "/ops/webhooks",
     "/ops/webhooks?state=pending",
+    "/ops/webhooks?state=delivered",
     "/ops/system",
 ];
 

@@ -24,6 +24,7 @@ mod ops;
 mod own_tests;
 mod photos;
 mod redis;
+mod retention;
 mod reviews;
 mod sign_in;
 mod simulator;

@@ -42,6 +42,20 @@ on_both_databases! {
         assert!(site.api.events(&id).await.iter().any(|event| event["actor"]["kind"] == "operator"));
     }
 
+    async fn a_pause_ends_in_a_year_that_a_calendar_has(database) {
+        let site = Site::on(database).start().await;
+        let pause = async |until: &str| {
+            site.api.post("/v1/ops/queues/generation/pause", &json!({ "reason": "maintenance", "until": until })).await
+        };
+        for until in ["+262142-12-31T23:59:59Z", "+10000-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00Z"] {
+            pause(until).await.field_error("/until");
+        }
+        pause("9999-12-31T23:59:59Z").await.expect(200);
+        let queues = site.api.get("/v1/ops/queues").await.expect(200).items();
+        let generation = queues.iter().find(|queue| queue["name"] == "generation").unwrap();
+        assert_eq!(generation["pause"]["until"], "9999-12-31T23:59:59Z");
+    }
+
     async fn a_stalled_application_can_be_rejected_by_an_operator(database) {
         let (site, id) = with_stalled(database).await;
         site.api.post(&format!("/v1/ops/stalled/{id}/reject"), &json!({})).await.any_problem(422);

@@ -42,6 +42,27 @@ on_both_databases! {
             assert_eq!(body["data"]["applicant"]["name"], "张*", "masked as everywhere");
         }
         assert!(!taken[0].is_signed_with("whsec_AAAA"));
+
+        let path = format!("/v1/ops/webhooks?state=delivered&application_id={id}");
+        let deadline = std::time::Instant::now() + BOUND;
+        let listed = loop {
+            let listed = site.api.get(&path).await.expect(200).items();
+            if listed.len() == taken.len() {
+                break listed;
+            }
+            assert!(std::time::Instant::now() < deadline, "{taken:#?}\n{listed:#?}");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        };
+        let newest_first: Vec<_> = taken.iter().rev().map(|delivery| delivery.id.as_str()).collect();
+        assert_eq!(listed.iter().map(|webhook| webhook["id"].as_str().unwrap()).collect::<Vec<_>>(), newest_first);
+        assert_eq!((&listed[0]["attempts"], &listed[0]["due_at"]), (&json!(1), &json!(null)), "{listed:#?}");
+        assert!(listed[0]["last_status"].is_u64() && listed[0]["delivered_at"].is_string(), "{listed:#?}");
+        let mut operator = site.signed_in("qian", "operator").await;
+        for page in [format!("/ops/applications/{id}"), "/ops/webhooks?state=delivered".to_owned()] {
+            let page = operator.get(&page).await.expect(200);
+            let page = String::from_utf8_lossy(&page.body).into_owned();
+            assert!(page.contains(&sink.url) && page.contains("已送达"), "{page}");
+        }
     }
 
     async fn a_failed_delivery_is_repeated_with_its_id_and_before_the_next(database) {

@@ -23,6 +23,7 @@ mod people;
 mod reading;
 mod remembering;
 mod rescuing;
+mod retaining;
 mod reviewing;
 mod schema;
 mod server;
@@ -65,7 +66,8 @@ conformance! {
         finds_decisions_that_take_effect, hands_supervisors_what_was_escalated,
         offers_what_one_may_claim, leases_are_counted_by_one_commit_at_a_time;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
-        a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages;
+        a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages,
+        delivered_ones_are_listed_for_a_time, dead_ones_are_forgotten_in_the_end;
     operating: keys_are_kept_and_revoked, pauses_end, limits_are_set_and_lifted, depths_by_stage, alerts_are_mailed_once,
         alerts_say_what_about, batches_go_item_by_item, verdicts_are_due_once_the_stage_is_left, workflows_are_pinned,
         the_newest_calendar_counts, acts_are_a_part_of_the_log, concurrent_acts_follow_each_other,
@@ -81,6 +83,8 @@ conformance! {
         licences_of_a_holder;
     looking: figures_are_rolled_up, reviews_are_settled_once, due_times_are_counted, decided_ones_wait_at_a_stage,
         forecasts_are_kept_by_the_hour, missed_due_times_are_counted;
+    retaining: photos_tell_who_needs_them, a_photo_is_condemned_spared_and_erased, mailed_alerts_are_forgotten,
+        finished_batches_are_forgotten, checks_of_presentations_are_forgotten;
     outage: an_unreachable_database_is_unavailable_and_comes_back;
     schema: migrating_again_changes_nothing, a_newer_schema_is_refused, an_unmigrated_server_is_refused;
 }

@@ -236,21 +236,29 @@ pub async fn verdicts_are_due_once_the_stage_is_left(site: Site) {
         .iter()
         .map(|id| SettledItem { batch: new.id, application_id: *id, result: "retried".to_owned(), verdict: None })
         .collect();
-    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [], "nothing was tried yet");
+    let due = async |behind: Option<usize>, limit| {
+        let behind = behind.map(|n| (new.id, applications[n]));
+        site.unverified_batch_items(behind, limit).await.unwrap()
+    };
+    assert_eq!(due(None, 10).await, [], "nothing was tried yet");
     site.settle_batch_items(&retried).await.unwrap();
-    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [], "all are on their way at the stage");
+    assert!(due(None, 10).await.iter().all(|item| item.on_its_way), "all are at the stage");
     site.change(&applications[..1], |write| write.after.application.stage = Some(Stage::Generation)).await;
     site.change(&applications[1..2], |write| write.after.application.status = Status::Stalled).await;
     let started_at = site.batch(new.id).await.unwrap().unwrap().created_at;
-    let unverified = |n: usize| UnverifiedItem { batch: new.id, started_at, application_id: applications[n] };
-    assert_eq!(site.unverified_batch_items(1).await.unwrap(), [unverified(0)]);
-    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [unverified(0), unverified(1)]);
+    let unverified =
+        |n: usize| UnverifiedItem { batch: new.id, started_at, application_id: applications[n], on_its_way: n == 2 };
+    assert_eq!(due(None, 10).await, [unverified(0), unverified(1), unverified(2)]);
+    assert_eq!(due(None, 1).await, [unverified(0)]);
+    assert_eq!(due(Some(0), 1).await, [unverified(1)], "one after the other");
+    assert_eq!(due(Some(1), 10).await, [unverified(2)]);
+    assert_eq!(due(Some(2), 10).await, []);
     site.verify_batch_items(&[(new.id, applications[0], ItemVerdict::Succeeded)]).await.unwrap();
     site.verify_batch_items(&[(new.id, applications[0], ItemVerdict::Failed)]).await.unwrap();
     site.verify_batch_items(&[]).await.unwrap();
     let tallies = site.batch(new.id).await.unwrap().unwrap().tallies;
     assert_eq!(tallies, [(ItemVerdict::Succeeded, 1), (ItemVerdict::Waiting, 2)], "the first verdict counts");
-    assert_eq!(site.unverified_batch_items(10).await.unwrap(), [unverified(1)]);
+    assert_eq!(due(None, 10).await, [unverified(1), unverified(2)]);
 }
 
 pub async fn workflows_are_pinned(site: Site) {

@@ -10,6 +10,7 @@ use greenlane::{
         StoreError,
         rows::SEARCHED,
         types::{ApplicationFilter, EventFilter, Page, PhotoRecord, ReviewFilter},
+        webhooks::WebhookFilter,
     },
 };
 
@@ -134,7 +135,7 @@ pub async fn a_foreign_cursor_is_refused(site: Site) {
         let refused = [
             site.applications(&ApplicationFilter::default(), &page).await.map(drop),
             site.reviews(&ReviewFilter::default(), &page).await.map(drop),
-            site.webhooks(None, &page).await.map(drop),
+            site.webhooks(&WebhookFilter::default(), &page).await.map(drop),
             site.event_page(ApplicationId::new(), &page).await.map(drop),
             site.search_events(&EventFilter::default(), &page).await.map(drop),
         ];
@@ -157,6 +158,7 @@ pub async fn photos_and_who_uses_them(site: Site) {
         face: Some(FaceBox { left: 120, top: 200, width: 280, height: 290 }),
         thresholds: "2026-01".to_owned(),
         blob: "photos/1.jpg".to_owned(),
+        condemned: false,
         created_at: now,
     };
     site.put_photo(&photo).await.unwrap();

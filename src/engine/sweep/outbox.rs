@@ -20,7 +20,7 @@ use crate::{
         backoff::Backoff,
         view::{ApplicationBody, waiting_for},
     },
-    store::types::{DueWebhook, WebhookResult},
+    store::webhooks::{DueWebhook, WebhookResult},
     telemetry::metrics::WEBHOOK_TRIES,
 };
 
@@ -157,7 +157,7 @@ impl Outbox {
             Tried { number: webhook.attempts + 1, changed_at: webhook.created_at, now: self.engine.shared.clock.now() };
         let result = after(&tried, answer, rand::random(), self.settings.retry_scale);
         let name = match &result {
-            WebhookResult::Delivered => "delivered",
+            WebhookResult::Delivered { .. } => "delivered",
             WebhookResult::Retry { .. } => "retried",
             WebhookResult::Dead { error } => {
                 tracing::warn!(application.id = %webhook.application.id, webhook.id = %webhook.id, error, "webhook given up");

@@ -56,7 +56,9 @@ impl Reconciler {
             Self::Forecasts => "keeps forecasts of missed due times, and judges those that have come",
             Self::Gauges => "measures what waits, for Prometheus",
             Self::Sessions => "removes sessions that expired",
-            Self::Retention => "makes room for the coming months' events",
+            Self::Retention => {
+                "erases photos that nobody needs, deletes what was kept for its time, and makes room for the coming months' events"
+            }
         }
     }
 

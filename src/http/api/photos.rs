@@ -129,6 +129,7 @@ async fn upload(
         face,
         thresholds: thresholds_version,
         blob: photo_file::blob_key(id),
+        condemned: false,
         created_at: shared.clock.now(),
     };
     let sealed = photo_file::seal(&shared.secrets, id, &jpeg).map_err(|error| Problem::internal(&error))?;
@@ -216,7 +217,7 @@ async fn image(
 /// A picture as an answer, its view recorded.
 pub(super) async fn shown(state: &AppState, reviewer: String, id: PhotoId) -> Result<Response, Problem> {
     let shared = &state.engine.shared;
-    let photo = shared.store.photo(id).await?.ok_or_else(Problem::not_found)?;
+    let photo = shared.store.photo(id).await?.filter(PhotoRecord::has_file).ok_or_else(Problem::not_found)?;
     let file = state.blobs.get(&photo.blob).await.map_err(|error| away(&error))?.ok_or_else(Problem::not_found)?;
     let picture = photo_file::open(&shared.secrets, id, &file).map_err(|error| Problem::internal(&error))?;
     // Recorded before it is shown: what cannot be recorded is not shown.

@@ -42,12 +42,16 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    store::{rows::needs_operator, types::StoredEvent},
+    store::{
+        rows::needs_operator,
+        types::{Page as Rows, StoredEvent},
+        webhooks::WebhookFilter,
+    },
 };
 
 /// The most events, the newest ones, that the page shows.
 const EVENTS: usize = 300;
-/// The most undelivered webhooks that the page shows.
+/// The most deliveries that the page shows.
 const WEBHOOKS: usize = 50;
 
 #[derive(Template)]
@@ -216,7 +220,9 @@ pub(super) async fn everything(
     let body = ApplicationBody::of(application, applicant.as_ref(), waiting);
     let ExplainedBody { due, why: promise } = explained(state, application);
     let events = store.events(id).await?;
-    let webhooks = store.webhooks_of(id, WEBHOOKS).await?.into_iter().map(WebhookBody::of);
+    let of_this = WebhookFilter { application: Some(id), state: None };
+    let webhooks = store.webhooks(&of_this, &Rows { limit: WEBHOOKS, after: None }).await?;
+    let webhooks = webhooks.items.into_iter().map(WebhookBody::of);
     let timeline: Vec<Moment> = events.iter().map(timed).collect();
     let runs = view.jobs.iter().any(|job| job.lease.is_some());
     let present = application.completed_at.is_none().then_some(Present { at: now, runs });
@@ -241,8 +247,8 @@ pub(super) async fn everything(
         reviews: of(|kind| kind.starts_with("review_")),
         webhooks: webhooks
             .map(|webhook| {
-                let due = moment(webhook.due_at);
-                (webhook, due)
+                let at = moment_or(webhook.delivered_at.or(webhook.due_at));
+                (webhook, at)
             })
             .collect(),
         more_events: events.len() > EVENTS,

@@ -83,8 +83,8 @@ pub(super) async fn search(
     let wanted = EventFilter {
         actor: text(&filter.actor),
         kind: text(&filter.kind),
-        from: show::field(&filter.from),
-        to: show::field(&filter.to),
+        from: show::field("/from", &filter.from)?.map(|from| from.0),
+        to: show::field("/to", &filter.to)?.map(|to| to.0),
     };
     let after = text(&filter.cursor);
     let listed = state.engine.shared.store.search_events(&wanted, &Rows { limit: LISTED, after }).await?;

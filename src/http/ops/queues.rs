@@ -176,12 +176,12 @@ pub(super) async fn pause(
     Named(stage): Named<Stage>,
     Form(form): Form<PauseForm>,
 ) -> Result<Response, Problem> {
-    let until = show::field(&form.until);
-    let paused = if !form.until.is_empty() && until.is_none() {
-        Err(Problem::field("/until", "time_invalid", "must be a time"))
-    } else {
-        let request = PauseRequest { reason: form.reason.clone(), until };
-        pause_queue(&state, &caller(&person), stage, request).await
+    let paused = match show::field("/until", &form.until) {
+        Ok(until) => {
+            let request = PauseRequest { reason: form.reason.clone(), until };
+            pause_queue(&state, &caller(&person), stage, request).await
+        }
+        Err(problem) => Err(problem),
     };
     shown(&state, page, stage, paused, |row| row.refused_pause = Some(form)).await
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::{
     domain::calendar::{self, CHINA_TIME},
-    http::{pages::page::Page, params::has_four_digit_year, problem::Problem},
+    http::{pages::page::Page, params::Moment, problem::Problem},
 };
 
 /// What stands where there is nothing.
@@ -20,11 +20,18 @@ pub(super) fn moment_or(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(|| NOTHING.to_owned(), moment)
 }
 
-/// The moment that a field for local times holds (`2026-11-22T17:00`), in China Standard Time.
-pub(super) fn field(text: &str) -> Option<DateTime<Utc>> {
+/// The moment that a field for local times holds (`2026-11-22T17:00`), in China Standard Time; none for an empty one.
+///
+/// # Errors
+/// 422 `time_invalid`.
+pub(super) fn field(pointer: &'static str, text: &str) -> Result<Option<Moment>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
     let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
-    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
-    calendar::instant(local).filter(|at| has_four_digit_year(*at))
+    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let moment = local.and_then(calendar::instant).and_then(Moment::of);
+    moment.map(Some).ok_or_else(|| Problem::field(pointer, "time_invalid", "must be a time"))
 }
 
 /// A length of time in its two greatest units.
@@ -58,10 +65,14 @@ mod tests {
 
     #[test]
     fn times_are_those_of_china() {
-        let at = field("2026-11-22T17:00").unwrap();
+        let at = field("/until", "2026-11-22T17:00").unwrap().unwrap().0;
         assert_eq!(at.to_rfc3339(), "2026-11-22T09:00:00+00:00");
-        assert_eq!(moment(at), "2026-11-22 17:00:00");
-        assert_eq!((field(""), field("tomorrow"), moment_or(None)), (None, None, NOTHING.to_owned()));
+        assert_eq!((moment(at).as_str(), moment_or(None).as_str()), ("2026-11-22 17:00:00", NOTHING));
+        assert_eq!(field("/until", "").unwrap(), None);
+        for wrong in ["tomorrow", "+10000-01-02T00:00", "-0001-01-01T00:00", "+262142-12-31T23:59"] {
+            let problem = field("/until", wrong).unwrap_err();
+            assert_eq!(problem.errors()[0].code, "time_invalid", "{wrong}");
+        }
     }
 
     #[test]

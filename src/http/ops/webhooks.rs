@@ -1,4 +1,4 @@
-//! Webhook deliveries that wait or are dead.
+//! Webhook deliveries: that wait, are dead, or were made.
 
 use askama::Template;
 use axum::{
@@ -7,7 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{caller, show::moment};
+use super::{
+    caller,
+    show::{moment, moment_or},
+};
 use crate::{
     domain::ids::WebhookId,
     http::{
@@ -19,7 +22,10 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    store::types::Page as Rows,
+    store::{
+        types::Page as Rows,
+        webhooks::{DeliveryState, WebhookFilter},
+    },
 };
 
 /// Deliveries on a page.
@@ -38,8 +44,9 @@ pub(super) struct Filter {
 #[template(path = "ops/webhooks.html")]
 struct List {
     page: Page,
-    /// Whether dead ones are shown, or those that wait.
-    dead: bool,
+    /// Which can be shown, and which are.
+    states: &'static [DeliveryState],
+    state: DeliveryState,
     items: Vec<(WebhookBody, String, String)>,
     next: Option<String>,
 }
@@ -50,15 +57,22 @@ pub(super) async fn list(
     _person: Person<ReadOperations>,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
-    let dead = filter.state != "pending";
+    let shown = filter.state.parse().unwrap_or(DeliveryState::Dead);
     let after = Some(filter.cursor).filter(|cursor| !cursor.is_empty());
-    let listed = state.engine.shared.store.webhooks(Some(dead), &Rows { limit: LISTED, after }).await?;
+    let wanted = WebhookFilter { state: Some(shown), application: None };
+    let listed = state.engine.shared.store.webhooks(&wanted, &Rows { limit: LISTED, after }).await?;
     let row = |record| {
         let body = WebhookBody::of(record);
-        let (created, due) = (moment(body.created_at), moment(body.due_at));
-        (body, created, due)
+        let (created, at) = (moment(body.created_at), moment_or(body.delivered_at.or(body.due_at)));
+        (body, created, at)
     };
-    Ok(html(&List { page, dead, next: listed.next, items: listed.items.into_iter().map(row).collect() }))
+    Ok(html(&List {
+        page,
+        states: DeliveryState::ALL,
+        state: shown,
+        next: listed.next,
+        items: listed.items.into_iter().map(row).collect(),
+    }))
 }
 
 pub(super) async fn retry(

@@ -33,7 +33,7 @@ fn eligible() -> Decision {
 
 async fn sweep(site: &Site) {
     Batches(site.engine.clone()).run().await.unwrap();
-    Verdicts(site.engine.clone()).run().await.unwrap();
+    Verdicts::new(site.engine.clone()).run().await.unwrap();
 }
 
 async fn start(site: &Site, act: &str, body: Value) -> String {

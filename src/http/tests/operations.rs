@@ -24,8 +24,11 @@ async fn a_paused_queue_says_so_everywhere() {
     let id = site.submit(&sample("SB001"), "key").await.expect(201).text("id");
     let path = "/v1/ops/queues/eligibility";
     site.post(&format!("{path}/pause"), &json!({})).await.problem(422, "validation_failed");
-    let past = json!({ "reason": "x", "until": "2001-01-01T00:00:00Z" });
-    site.post(&format!("{path}/pause"), &past).await.problem(422, "validation_failed");
+    let endless = "9999-12-31T23:59:59-01:00";
+    for until in ["2001-01-01T00:00:00Z", "0000-06-01T00:00:00Z", "+262142-12-31T23:59:59Z", endless, "tomorrow"] {
+        let refused = json!({ "reason": "x", "until": until });
+        site.post(&format!("{path}/pause"), &refused).await.problem(422, "validation_failed");
+    }
     site.post("/v1/ops/queues/nowhere/pause", &json!({ "reason": "x" })).await.problem(404, "not_found");
     site.post(&format!("{path}/pause"), &json!({ "reason": "maintenance" })).await.expect(200);
     let application = site.get(&format!("/v1/applications/{id}")).await.json();

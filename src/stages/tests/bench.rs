@@ -189,6 +189,7 @@ impl Bench {
             face: None,
             thresholds: thresholds.to_owned(),
             blob: "photo".to_owned(),
+            condemned: false,
             created_at: self.application.submitted_at,
         };
         self.tools.store.put_photo(&photo).await.unwrap();

@@ -75,8 +75,8 @@ impl Applications for PostgresStore {
 
     async fn put_photo(&self, photo: &PhotoRecord) -> Result<()> {
         let insert = query(
-            "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face, check_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
         )
         .bind(photo.id.0)
         .bind(&photo.owner)
@@ -88,7 +88,8 @@ impl Applications for PostgresStore {
         .bind(&photo.thresholds)
         .bind(&photo.blob)
         .bind(photo.created_at)
-        .bind(photo.face.as_ref().map(row::text).transpose()?);
+        .bind(photo.face.as_ref().map(row::text).transpose()?)
+        .bind(photo.source.is_upload().then_some(photo.created_at));
         self.execute(insert).await?;
         Ok(())
     }
@@ -229,6 +230,7 @@ fn photo(row: &PgRow) -> Result<PhotoRecord> {
         face: row.try_get::<Option<&str>, _>("face")?.map(|text| row::parse("face", text)).transpose()?,
         thresholds: row.try_get("thresholds")?,
         blob: row.try_get("blob")?,
+        condemned: row.try_get::<Option<DateTime<Utc>>, _>("condemned_at")?.is_some(),
         created_at: row.try_get("created_at")?,
     })
 }

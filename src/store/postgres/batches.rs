@@ -136,19 +136,28 @@ impl Batches for PostgresStore {
         Ok(())
     }
 
-    async fn unverified_batch_items(&self, limit: usize) -> Result<Vec<UnverifiedItem>> {
+    async fn unverified_batch_items(
+        &self,
+        behind: Option<(BatchId, ApplicationId)>,
+        limit: usize,
+    ) -> Result<Vec<UnverifiedItem>> {
+        let (batch, application) = behind.map_or((Uuid::nil(), Uuid::nil()), |(batch, id)| (batch.0, id.0));
         let select = query(
-            "SELECT i.batch_id, i.application_id, b.created_at FROM batch_items i
+            "SELECT i.batch_id, i.application_id, b.created_at,
+                a.stage IS NOT DISTINCT FROM i.stage AND NOT a.needs_operator AS on_its_way
+             FROM batch_items i
              JOIN batches b ON b.id = i.batch_id JOIN applications a ON a.id = i.application_id
-             WHERE i.result IS NOT NULL AND i.verdict IS NULL
-                AND (a.stage IS DISTINCT FROM i.stage OR a.needs_operator)
-             ORDER BY i.batch_id, i.application_id LIMIT $1",
-        );
+             WHERE i.result IS NOT NULL AND i.verdict IS NULL AND (i.batch_id, i.application_id) > ($1, $2)
+             ORDER BY i.batch_id, i.application_id LIMIT $3",
+        )
+        .bind(batch)
+        .bind(application);
         let item = |found: &PgRow| {
             Ok(UnverifiedItem {
                 batch: BatchId(found.try_get("batch_id")?),
                 started_at: found.try_get("created_at")?,
                 application_id: row::application_id(found)?,
+                on_its_way: found.try_get("on_its_way")?,
             })
         };
         self.rows(select.bind(row::at_most(limit))).await?.iter().map(item).collect()

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Row as _, query};
 
-use super::{PostgresStore, row, webhooks::record};
+use super::{PostgresStore, row};
 use crate::{
-    domain::{ids::ApplicationId, stage::outcome},
+    domain::stage::outcome,
     store::{
         Result,
         insight::{Figure, GROUPED, Insight, QUARTER, Slot, StalledGroup},
-        types::WebhookRecord,
     },
 };
 
@@ -100,17 +99,5 @@ impl Insight for PostgresStore {
                 })
             })
             .collect()
-    }
-
-    async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>> {
-        let select = query(
-            "SELECT id, application_id, url, dead, attempts, due_at, last_error, created_at, seq FROM webhooks
-             WHERE application_id = $1 AND NOT dead
-             UNION ALL
-             SELECT id, application_id, url, dead, attempts, due_at, last_error, created_at, seq FROM webhooks
-             WHERE application_id = $1 AND dead
-             ORDER BY seq LIMIT $2",
-        );
-        self.rows(select.bind(application.0).bind(row::at_most(limit))).await?.iter().map(record).collect()
     }
 }

@@ -16,6 +16,7 @@ mod jobs;
 mod licences;
 mod lifecycle;
 mod operations;
+mod retention;
 mod reviews;
 mod row;
 mod schedules;

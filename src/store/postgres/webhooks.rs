@@ -13,7 +13,8 @@ use crate::{
     store::{
         Result, Webhooks,
         rows::{after, cursor, cursor_key, listed},
-        types::{DueWebhook, Listed, OperatorAction, Page, WebhookRecord, WebhookResult},
+        types::{Listed, OperatorAction, Page},
+        webhooks::{DeliveryState, DueWebhook, WebhookFilter, WebhookRecord, WebhookResult},
     },
 };
 
@@ -31,6 +32,14 @@ WITH due AS (
 SELECT c.*, p.key_id, p.wrapped_key, p.ciphertext
 FROM claimed c JOIN applicants p ON p.application_id = c.application_id
 ORDER BY c.seq";
+
+const DELIVER: &str = "
+WITH gone AS (
+    DELETE FROM webhooks w USING unnest($1::uuid[], $2::integer[]) AS d(id, status) WHERE w.id = d.id
+    RETURNING w.id, w.application_id, w.url, w.attempts + 1, d.status, w.created_at, now()
+)
+INSERT INTO delivered_webhooks (id, application_id, url, attempts, status, created_at, delivered_at)
+SELECT * FROM gone";
 
 /// What waits behind a webhook that is tried again later waits as long: it would be met by every claim otherwise.
 const RETRY: &str = "
@@ -81,12 +90,15 @@ impl Webhooks for PostgresStore {
     }
 
     async fn settle_webhooks(&self, results: &[(WebhookId, WebhookResult)]) -> Result<()> {
-        let mut delivered: Vec<Uuid> = Vec::new();
+        let (mut delivered, mut status): (Vec<Uuid>, Vec<i32>) = Default::default();
         let (mut failed, mut again_at, mut failed_why): (Vec<Uuid>, Vec<DateTime<Utc>>, Vec<&str>) = Default::default();
         let (mut dead, mut dead_why): (Vec<Uuid>, Vec<&str>) = Default::default();
         for (id, result) in results {
             match result {
-                WebhookResult::Delivered => delivered.push(id.0),
+                WebhookResult::Delivered { status: answered } => {
+                    delivered.push(id.0);
+                    status.push((*answered).into());
+                }
                 WebhookResult::Retry { at, error } => {
                     failed.push(id.0);
                     again_at.push(*at);
@@ -99,7 +111,7 @@ impl Webhooks for PostgresStore {
             }
         }
         if !delivered.is_empty() {
-            self.execute(query("DELETE FROM webhooks WHERE id = ANY($1)").bind(delivered)).await?;
+            self.execute(query(DELIVER).bind(delivered).bind(status)).await?;
         }
         if !failed.is_empty() {
             self.execute(query(RETRY).bind(failed).bind(again_at).bind(failed_why)).await?;
@@ -110,19 +122,34 @@ impl Webhooks for PostgresStore {
         Ok(())
     }
 
-    async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>> {
-        let mut select = QueryBuilder::new(
-            "SELECT id, application_id, url, dead, attempts, due_at, last_error, created_at FROM webhooks WHERE true",
-        );
-        match dead {
-            Some(true) => _ = select.push(" AND dead"),
-            Some(false) => _ = select.push(" AND NOT dead"),
-            None => {}
+    async fn webhooks(&self, filter: &WebhookFilter, page: &Page) -> Result<Listed<WebhookRecord>> {
+        let from: Option<Uuid> = after(page)?.map(|[id]| cursor_key(&id)).transpose()?;
+        let tables = [
+            (filter.state != Some(DeliveryState::Delivered)).then_some(UNDELIVERED),
+            filter.state.is_none_or(|state| state == DeliveryState::Delivered).then_some(DELIVERED),
+        ];
+        let (beyond, order) = match filter.state {
+            Some(DeliveryState::Delivered) => (" AND id < ", " ORDER BY id DESC LIMIT "),
+            _ => (" AND id > ", " ORDER BY id LIMIT "),
+        };
+        let mut select = QueryBuilder::new("");
+        for (number, table) in tables.into_iter().flatten().enumerate() {
+            select.push(if number > 0 { " UNION ALL SELECT * FROM (" } else { "SELECT * FROM (" }).push(table);
+            match filter.state {
+                Some(DeliveryState::Pending) => _ = select.push(" AND NOT dead"),
+                Some(DeliveryState::Dead) => _ = select.push(" AND dead"),
+                Some(DeliveryState::Delivered) | None => {}
+            }
+            if let Some(application) = filter.application {
+                select.push(" AND application_id = ").push_bind(application.0);
+            }
+            if let Some(from) = from {
+                select.push(beyond).push_bind(from);
+            }
+            // Each table gives a page at most, by its own index.
+            select.push(order).push_bind(row::limit(page.limit)).push(") part");
         }
-        if let Some([id]) = after(page)? {
-            select.push(" AND id > ").push_bind(cursor_key::<Uuid>(&id)?);
-        }
-        select.push(" ORDER BY id LIMIT ").push_bind(row::limit(page.limit));
+        select.push(order).push_bind(row::limit(page.limit));
         let items = self.rows(select.build()).await?.iter().map(record).collect::<Result<Vec<_>>>()?;
         Ok(listed(items, page, |last| cursor([&last.id.to_string()])))
     }
@@ -154,16 +181,44 @@ impl Webhooks for PostgresStore {
         );
         self.row(select).await?.map(|row| Ok(row.try_get(0)?)).transpose()
     }
+
+    async fn forget_deliveries(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        let forget = query(
+            "DELETE FROM delivered_webhooks WHERE id IN (
+                SELECT id FROM delivered_webhooks WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2)",
+        );
+        self.execute(forget.bind(before).bind(row::at_most(limit))).await
+    }
+
+    async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        let forget = query(
+            "DELETE FROM webhooks
+             WHERE id IN (SELECT id FROM webhooks WHERE dead ORDER BY id LIMIT $2) AND dead AND created_at < $1",
+        );
+        self.execute(forget.bind(before).bind(row::at_most(limit))).await
+    }
 }
 
-pub(super) fn record(row: &PgRow) -> Result<WebhookRecord> {
+const UNDELIVERED: &str = "
+SELECT id, application_id, url, CASE WHEN dead THEN 'dead' ELSE 'pending' END AS state, attempts, due_at,
+    NULL::timestamptz AS delivered_at, NULL::integer AS status, last_error, created_at
+FROM webhooks WHERE true";
+
+const DELIVERED: &str = "
+SELECT id, application_id, url, 'delivered' AS state, attempts, NULL::timestamptz AS due_at, delivered_at, status,
+    NULL::text AS last_error, created_at
+FROM delivered_webhooks WHERE true";
+
+fn record(row: &PgRow) -> Result<WebhookRecord> {
     Ok(WebhookRecord {
         id: WebhookId(row.try_get("id")?),
         application_id: row::application_id(row)?,
         url: row.try_get("url")?,
-        dead: row.try_get("dead")?,
+        state: row::name(row, "state")?,
         attempts: row::unsigned(row, "attempts")?,
         due_at: row.try_get("due_at")?,
+        delivered_at: row.try_get("delivered_at")?,
+        status: row.try_get::<Option<i32>, _>("status")?.and_then(|status| u16::try_from(status).ok()),
         last_error: row.try_get("last_error")?,
         created_at: row.try_get("created_at")?,
     })

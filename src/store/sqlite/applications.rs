@@ -13,7 +13,7 @@ use super::{
         },
     },
     SqliteStore, admit,
-    codec::{Columns as _, from_document, jobs, stamp, to_document},
+    codec::{Columns as _, from_document, jobs, stamp, stamp_opt, to_document},
 };
 use crate::domain::{
     application::Kind,
@@ -112,8 +112,8 @@ impl Applications for SqliteStore {
     async fn put_photo(&self, photo: &PhotoRecord) -> Result<()> {
         self.within(async {
             query(
-                "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
+                "INSERT INTO photos (id, owner, source, width, height, sha256, checks, thresholds, blob, created_at, face, check_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO NOTHING",
             )
             .bind(photo.id.to_string())
             .bind(&photo.owner)
@@ -126,6 +126,7 @@ impl Applications for SqliteStore {
             .bind(&photo.blob)
             .bind(stamp(photo.created_at))
             .bind(photo.face.map(|face| to_document("face", &face)).transpose()?)
+            .bind(stamp_opt(photo.source.is_upload().then_some(photo.created_at)))
             .execute(&self.writer)
             .await?;
             Ok(())
@@ -275,6 +276,7 @@ fn photo(row: &SqliteRow) -> Result<PhotoRecord> {
             .transpose()?,
         thresholds: row.text("thresholds")?,
         blob: row.text("blob")?,
+        condemned: sqlx::Row::try_get::<Option<&str>, _>(row, "condemned_at")?.is_some(),
         created_at: row.parsed("created_at")?,
     })
 }

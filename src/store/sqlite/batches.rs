@@ -153,14 +153,24 @@ impl Batches for SqliteStore {
         .await
     }
 
-    async fn unverified_batch_items(&self, limit: usize) -> Result<Vec<UnverifiedItem>> {
+    async fn unverified_batch_items(
+        &self,
+        behind: Option<(BatchId, ApplicationId)>,
+        limit: usize,
+    ) -> Result<Vec<UnverifiedItem>> {
         self.within(async {
+            let (batch, application) =
+                behind.map(|(batch, application)| (batch.to_string(), application.to_string())).unwrap_or_default();
             let rows = query(
-                "SELECT i.batch_id, i.application_id, b.created_at FROM batch_items i \
+                "SELECT i.batch_id, i.application_id, b.created_at, \
+                    a.stage IS i.stage AND NOT a.needs_operator AS on_its_way \
+                 FROM batch_items i \
                  JOIN batches b ON b.id = i.batch_id JOIN applications a ON a.id = i.application_id \
-                 WHERE i.result IS NOT NULL AND i.verdict IS NULL AND (a.stage IS NOT i.stage OR a.needs_operator) \
-                 ORDER BY i.batch_id, i.application_id LIMIT ?1",
+                 WHERE i.result IS NOT NULL AND i.verdict IS NULL AND (i.batch_id, i.application_id) > (?1, ?2) \
+                 ORDER BY i.batch_id, i.application_id LIMIT ?3",
             )
+            .bind(batch)
+            .bind(application)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.readers)
             .await?;
@@ -169,6 +179,7 @@ impl Batches for SqliteStore {
                     batch: row.parsed("batch_id")?,
                     started_at: row.parsed("created_at")?,
                     application_id: row.parsed("application_id")?,
+                    on_its_way: row.try_get("on_its_way")?,
                 })
             };
             rows.iter().map(item).collect()

@@ -11,13 +11,11 @@ use super::{
     super::{
         Result,
         insight::{Figure, GROUPED, Insight, QUARTER, Slot, StalledGroup},
-        types::WebhookRecord,
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, texts},
-    webhooks::record,
 };
-use crate::domain::{ids::ApplicationId, stage::outcome};
+use crate::domain::stage::outcome;
 
 #[async_trait]
 impl Insight for SqliteStore {
@@ -145,22 +143,6 @@ impl Insight for SqliteStore {
                     })
                 })
                 .collect()
-        })
-        .await
-    }
-
-    async fn webhooks_of(&self, application: ApplicationId, limit: usize) -> Result<Vec<WebhookRecord>> {
-        self.within(async {
-            // Said twice, so that each half has the words of its partial index.
-            let rows = query(
-                "SELECT * FROM webhooks WHERE application_id = ?1 AND NOT dead UNION ALL \
-                 SELECT * FROM webhooks WHERE application_id = ?1 AND dead ORDER BY seq LIMIT ?2",
-            )
-            .bind(application.to_string())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
-            .await?;
-            rows.iter().map(|row| record(row).map(|(_, record)| record)).collect()
         })
         .await
     }

@@ -17,6 +17,7 @@ mod licences;
 mod lifecycle;
 mod open;
 mod operations;
+mod retention;
 mod reviews;
 mod schedules;
 mod users;

@@ -53,6 +53,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261128070100_add_card_problem.sql",
     "20261128070200_index_licence_changes.sql",
     "20261128070300_add_verifier_key_id.sql",
+    "20261128080000_keep_photos_for_a_time.sql",
+    "20261128080100_keep_delivered_webhooks.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.

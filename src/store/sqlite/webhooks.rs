@@ -11,7 +11,8 @@ use super::{
     super::{
         Result, Webhooks,
         rows::{after, cursor, cursor_key, listed},
-        types::{DueWebhook, Listed, OperatorAction, Page, WebhookRecord, WebhookResult},
+        types::{Listed, OperatorAction, Page},
+        webhooks::{DeliveryState, DueWebhook, WebhookFilter, WebhookRecord, WebhookResult},
     },
     SqliteStore,
     applications::one_more,
@@ -74,11 +75,24 @@ impl Webhooks for SqliteStore {
             return Ok(());
         }
         self.within(async {
-            let delivered = results.iter().filter(|(_, result)| *result == WebhookResult::Delivered).map(|(id, _)| id);
+            let delivered: Vec<Value> = results.iter().filter_map(delivery).collect();
             let failed: Vec<Value> = results.iter().filter_map(failure).collect();
             let mut writer = self.writer().await?;
             let mut tx = writer.begin().await?;
-            query("DELETE FROM webhooks WHERE id IN (SELECT value FROM json_each(?1))").bind(texts(delivered)).execute(&mut *tx).await?;
+            let delivered = list(delivered);
+            query(
+                "INSERT INTO delivered_webhooks (seq, id, application_id, url, attempts, status, created_at, delivered_at) \
+                 SELECT w.seq, w.id, w.application_id, w.url, w.attempts + 1, d.value ->> 1, w.created_at, ?2 \
+                 FROM json_each(?1) d JOIN webhooks w ON w.id = d.value ->> 0",
+            )
+            .bind(&delivered)
+            .bind(stamp(now()))
+            .execute(&mut *tx)
+            .await?;
+            query("DELETE FROM webhooks WHERE id IN (SELECT value ->> 0 FROM json_each(?1))")
+                .bind(&delivered)
+                .execute(&mut *tx)
+                .await?;
             query(
                 "UPDATE webhooks SET attempts = attempts + 1, held_until = NULL, due_at = coalesce(v ->> 1, due_at), dead = v ->> 2, \
                  last_error = v ->> 3 FROM (SELECT value AS v FROM json_each(?1)) WHERE id = v ->> 0",
@@ -93,18 +107,31 @@ impl Webhooks for SqliteStore {
         .await
     }
 
-    async fn webhooks(&self, dead: Option<bool>, page: &Page) -> Result<Listed<WebhookRecord>> {
+    async fn webhooks(&self, filter: &WebhookFilter, page: &Page) -> Result<Listed<WebhookRecord>> {
         self.within(async {
-            let mut select = QueryBuilder::<Sqlite>::new("SELECT * FROM webhooks WHERE true");
-            match dead {
-                Some(true) => select.push(" AND dead"),
-                Some(false) => select.push(" AND NOT dead"),
-                None => &mut select,
+            let from: Option<i64> = after(page)?.map(|[seq]| cursor_key(&seq)).transpose()?;
+            let tables = [
+                (!matches!(filter.state, Some(DeliveryState::Delivered | DeliveryState::Dead))).then_some(PENDING),
+                (!matches!(filter.state, Some(DeliveryState::Delivered | DeliveryState::Pending))).then_some(DEAD),
+                filter.state.is_none_or(|state| state == DeliveryState::Delivered).then_some(DELIVERED),
+            ];
+            let (beyond, order) = match filter.state {
+                Some(DeliveryState::Delivered) => (" AND seq < ", " ORDER BY seq DESC LIMIT "),
+                _ => (" AND seq > ", " ORDER BY seq LIMIT "),
             };
-            if let Some([seq]) = after(page)? {
-                select.push(" AND seq > ").push_bind(cursor_key::<i64>(&seq)?);
+            let mut select = QueryBuilder::<Sqlite>::new("");
+            for (number, table) in tables.into_iter().flatten().enumerate() {
+                select.push(if number > 0 { " UNION ALL SELECT * FROM (" } else { "SELECT * FROM (" }).push(table);
+                if let Some(application) = filter.application {
+                    select.push(" AND application_id = ").push_bind(application.to_string());
+                }
+                if let Some(from) = from {
+                    select.push(beyond).push_bind(from);
+                }
+                // Each part gives a page at most, by its own index.
+                select.push(order).push_bind(one_more(page)).push(")");
             }
-            select.push(" ORDER BY seq LIMIT ").push_bind(one_more(page));
+            select.push(order).push_bind(one_more(page));
             let rows = select.build().fetch_all(&self.readers).await?;
             let records = rows.iter().map(record).collect::<Result<Vec<_>>>()?;
             let page = listed(records, page, |(seq, _)| cursor([&seq.to_string()]));
@@ -149,12 +176,58 @@ impl Webhooks for SqliteStore {
         })
         .await
     }
+
+    async fn forget_deliveries(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        self.within(async {
+            let forgotten = query(
+                "DELETE FROM delivered_webhooks WHERE seq IN ( \
+                    SELECT seq FROM delivered_webhooks WHERE delivered_at < ?1 ORDER BY delivered_at LIMIT ?2)",
+            )
+            .bind(stamp(before))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.writer)
+            .await?;
+            Ok(forgotten.rows_affected())
+        })
+        .await
+    }
+
+    async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        self.within(async {
+            let forgotten = query(
+                "DELETE FROM webhooks \
+                 WHERE seq IN (SELECT seq FROM webhooks WHERE dead ORDER BY seq LIMIT ?2) AND dead AND created_at < ?1",
+            )
+            .bind(stamp(before))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.writer)
+            .await?;
+            Ok(forgotten.rows_affected())
+        })
+        .await
+    }
+}
+
+// Each in the words of its partial index.
+const PENDING: &str = "SELECT seq, id, application_id, url, 'pending' AS state, attempts, due_at, NULL AS delivered_at, \
+    NULL AS status, last_error, created_at FROM webhooks WHERE NOT dead";
+const DEAD: &str = "SELECT seq, id, application_id, url, 'dead' AS state, attempts, due_at, NULL AS delivered_at, \
+    NULL AS status, last_error, created_at FROM webhooks WHERE dead";
+const DELIVERED: &str = "SELECT seq, id, application_id, url, 'delivered' AS state, attempts, NULL AS due_at, delivered_at, \
+    status, NULL AS last_error, created_at FROM delivered_webhooks WHERE true";
+
+/// Id and status of a delivered one.
+fn delivery((id, result): &(WebhookId, WebhookResult)) -> Option<Value> {
+    match result {
+        WebhookResult::Delivered { status } => Some(json!([id, status])),
+        WebhookResult::Retry { .. } | WebhookResult::Dead { .. } => None,
+    }
 }
 
 /// Id, next try, whether it is dead, error; none for a delivered one.
 fn failure((id, result): &(WebhookId, WebhookResult)) -> Option<Value> {
     match result {
-        WebhookResult::Delivered => None,
+        WebhookResult::Delivered { .. } => None,
         WebhookResult::Retry { at, error } => Some(json!([id, stamp(*at), false, error])),
         WebhookResult::Dead { error } => Some(json!([id, null, true, error])),
     }
@@ -171,14 +244,16 @@ fn due_webhook(row: &SqliteRow) -> Result<DueWebhook> {
     })
 }
 
-pub(super) fn record(row: &SqliteRow) -> Result<(i64, WebhookRecord)> {
+fn record(row: &SqliteRow) -> Result<(i64, WebhookRecord)> {
     let record = WebhookRecord {
         id: row.parsed("id")?,
         application_id: row.parsed("application_id")?,
         url: row.text("url")?,
-        dead: row.try_get("dead")?,
+        state: row.parsed("state")?,
         attempts: row.number("attempts")?,
-        due_at: row.parsed("due_at")?,
+        due_at: row.parsed_opt("due_at")?,
+        delivered_at: row.parsed_opt("delivered_at")?,
+        status: row.try_get("status")?,
         last_error: row.try_get("last_error")?,
         created_at: row.parsed("created_at")?,
     };

@@ -12,7 +12,10 @@ use crate::{
     },
     engine::{fixture::Site, sweep},
     providers::egress::WebhookClient,
-    store::types::{NewWebhook, OperatorAction, Page, WebhookRecord},
+    store::{
+        types::{NewWebhook, OperatorAction, Page},
+        webhooks::{DeliveryState, WebhookFilter, WebhookRecord},
+    },
 };
 
 /// One POST that arrived.
@@ -129,7 +132,9 @@ impl Running {
     }
 
     async fn left(&self) -> Vec<WebhookRecord> {
-        self.site.store().webhooks(None, &Page { limit: 100, after: None }).await.unwrap().items
+        let all =
+            self.site.store().webhooks(&WebhookFilter::default(), &Page { limit: 100, after: None }).await.unwrap();
+        all.items.into_iter().filter(|webhook| webhook.state != DeliveryState::Delivered).collect()
     }
 
     async fn left_until(&self, condition: impl Fn(&[WebhookRecord]) -> bool) -> Vec<WebhookRecord> {
@@ -184,7 +189,7 @@ async fn a_failed_one_comes_again_with_the_same_bytes_before_the_next() {
 async fn one_that_nobody_wants_is_given_up_and_can_be_sent_again() {
     let (running, sink) = (running(0.000_001, true).await, Sink::start(std::iter::repeat_n(503, 1000)).await);
     let id = running.announce(1, &sink.url("hook"), 1).await;
-    let dead = running.left_until(|left| left.iter().any(|webhook| webhook.dead)).await;
+    let dead = running.left_until(|left| left.iter().any(|webhook| webhook.state == DeliveryState::Dead)).await;
     assert_eq!((dead[0].application_id, dead[0].last_error.as_deref()), (id, Some("the receiver answered 503")));
     assert!(dead[0].attempts >= 3, "{dead:?}");
 
@@ -209,7 +214,7 @@ async fn who_says_gone_hears_of_the_next_change_at_once() {
     let deliveries = sink.wait_for(2).await;
     assert_ne!(deliveries[0].id, deliveries[1].id);
     let left = running.left_until(|left| left.len() == 1).await;
-    assert!(left[0].dead);
+    assert_eq!(left[0].state, DeliveryState::Dead);
 }
 
 #[tokio::test]
@@ -217,7 +222,9 @@ async fn a_place_that_is_not_allowed_any_more_is_given_up_without_a_call() {
     let (running, sink) = (running(1.0, false).await, Sink::start([]).await);
     running.announce(1, &sink.url("hook"), 1).await;
     running.announce(2, &sink.url("hook").replace("http://", "https://"), 1).await;
-    let left = running.left_until(|left| left.iter().filter(|webhook| webhook.dead).count() == 2).await;
+    let left = running
+        .left_until(|left| left.iter().filter(|webhook| webhook.state == DeliveryState::Dead).count() == 2)
+        .await;
     let reasons: Vec<_> = left.iter().map(|webhook| webhook.last_error.clone().unwrap()).collect();
     assert_eq!(reasons, ["a callback address must begin with `https://`", "a callback address must be public"]);
     assert!(sink.deliveries.borrow().is_empty());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::store::types::WebhookResult;
+use crate::store::webhooks::WebhookResult;
 
 use super::{Reply, SendError};
 
@@ -35,7 +35,7 @@ pub(super) struct Tried {
 pub(super) fn after(tried: &Tried, answer: Option<Result<Reply, SendError>>, unit: f64, scale: f64) -> WebhookResult {
     let asked = answer.is_some();
     let (error, pause) = match answer {
-        Some(Ok(Reply { status: 200..=299, .. })) => return WebhookResult::Delivered,
+        Some(Ok(Reply { status: status @ 200..=299, .. })) => return WebhookResult::Delivered { status },
         Some(Ok(Reply { status: 410, .. })) => {
             return WebhookResult::Dead { error: "the receiver answered 410: it wants no more".to_owned() };
         }
@@ -93,7 +93,7 @@ mod tests {
     fn only_2xx_is_delivered_and_410_ends_it() {
         for (status, expected) in [(200, "delivered"), (204, "delivered"), (299, "delivered"), (410, "dead")] {
             let result = match after(&tried(1, hours(0)), answered(status, None), 0.5, 1.0) {
-                WebhookResult::Delivered => "delivered",
+                WebhookResult::Delivered { .. } => "delivered",
                 WebhookResult::Retry { .. } => "retry",
                 WebhookResult::Dead { .. } => "dead",
             };
@@ -128,7 +128,7 @@ mod tests {
                     tries.push(at);
                 }
                 WebhookResult::Dead { .. } => return tries,
-                WebhookResult::Delivered => unreachable!(),
+                WebhookResult::Delivered { .. } => unreachable!(),
             }
         }
     }

@@ -79,6 +79,13 @@ pub(super) async fn admit(
         Some(id) => shared.store.photo(id).await?,
         None => None,
     };
+    let upload = match upload {
+        // A repeated request is answered as at first, even when its photo is erased by now.
+        Some(photo) if photo.condemned => {
+            shared.store.by_key(&caller.owner, key.as_str()).await?.is_some().then_some(photo)
+        }
+        upload => upload,
+    };
     let checked = submission.check(&Surroundings {
         owner: &caller.owner,
         upload: upload.as_ref(),

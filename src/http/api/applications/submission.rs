@@ -1,6 +1,6 @@
 //! What an upstream system submits, and every rule that its fields must keep.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
@@ -14,7 +14,10 @@ use crate::{
         ids::PhotoId,
         personal::{Applicant, Consent},
     },
-    http::problem::{Fault, Problem},
+    http::{
+        params::Moment,
+        problem::{Fault, Problem},
+    },
     providers::egress,
     store::types::PhotoRecord,
 };
@@ -222,10 +225,9 @@ impl NewPhotoBody {
 impl ConsentBody {
     fn check(self, faults: &mut Faults) -> Option<Consent> {
         let version = faults.keep("/consent/version", visible(self.version, LONGEST_VERSION, false));
-        let given_at = DateTime::parse_from_rfc3339(&self.given_at)
-            .map_err(|_| FieldError::new("time_invalid", "must be a time with offset (RFC 3339)"));
+        let given_at = Moment::try_from(self.given_at).map_err(|why| FieldError::new("time_invalid", why));
         let given_at = faults.keep("/consent/given_at", given_at);
-        Some(Consent { version: version?, given_at: given_at?.to_utc() })
+        Some(Consent { version: version?, given_at: given_at?.0 })
     }
 }
 

@@ -30,6 +30,7 @@ fn upload(owner: &str, source: PhotoSource) -> PhotoRecord {
         face: None,
         thresholds: String::new(),
         blob: String::new(),
+        condemned: false,
         created_at: Utc::now(),
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         api::written_field,
         auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
-        params::{ListBody, Named},
+        params::{ListBody, Moment, Named},
         problem::Problem,
         state::AppState,
     },
@@ -219,7 +219,8 @@ pub(in crate::http) struct PauseRequest {
     #[schema(example = "maintenance of the provider")]
     pub(in crate::http) reason: String,
     /// Ends by itself at this moment.
-    pub(in crate::http) until: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub(in crate::http) until: Option<Moment>,
 }
 
 /// Pause a queue: its jobs wait. What runs goes on.
@@ -245,10 +246,11 @@ pub(in crate::http) async fn pause_queue(
     let shared = &state.engine.shared;
     let since = shared.clock.now();
     written_field("/reason", &body.reason, LONGEST_REASON)?;
-    if body.until.is_some_and(|until| until <= since) {
+    let until = body.until.map(|Moment(until)| until);
+    if until.is_some_and(|until| until <= since) {
         return Err(Problem::field("/until", "in_the_past", "must be in the future"));
     }
-    let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until: body.until };
+    let pause = Pause { stage, reason: body.reason, actor: caller.name.clone(), since, until };
     let data = json!({ "queue": stage, "reason": pause.reason, "until": pause.until });
     shared.store.pause(&pause, &action(state, caller, "queue_paused", data)).await?;
     tell_processes(state).await?;

@@ -1,4 +1,4 @@
-//! Webhook deliveries that wait or are dead.
+//! Webhook deliveries: that wait, are dead, or were made.
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -8,10 +8,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{
-        ids::{ApplicationId, WebhookId},
-        wire::wire_enum,
-    },
+    domain::ids::{ApplicationId, WebhookId},
     http::{
         auth::{Authorised, Caller, ReadOperations, WriteOperations},
         body::Json,
@@ -19,20 +16,10 @@ use crate::{
         problem::Problem,
         state::AppState,
     },
-    store::types::WebhookRecord,
+    store::webhooks::{DeliveryState, WebhookFilter, WebhookRecord},
 };
 
 use super::action;
-
-wire_enum! {
-    /// How a delivery stands.
-    pub enum DeliveryState as "delivery state" {
-        /// It will be tried.
-        Pending = "pending",
-        /// Given up; an operator can send it again.
-        Dead = "dead",
-    }
-}
 
 /// A delivery.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,10 +33,14 @@ pub(in crate::http) struct WebhookBody {
     pub(in crate::http) url: String,
     /// How it stands.
     pub(in crate::http) state: DeliveryState,
-    /// Failed tries so far.
+    /// Tries so far.
     pub(in crate::http) attempts: u32,
-    /// The next try.
-    pub(in crate::http) due_at: DateTime<Utc>,
+    /// The next try; null for a delivered one.
+    pub(in crate::http) due_at: Option<DateTime<Utc>>,
+    /// When it was delivered.
+    pub(in crate::http) delivered_at: Option<DateTime<Utc>>,
+    /// The HTTP status that took it.
+    pub(in crate::http) last_status: Option<u16>,
     /// What went wrong last.
     pub(in crate::http) last_error: Option<String>,
     /// When the change happened.
@@ -63,9 +54,11 @@ impl WebhookBody {
             id: record.id,
             application_id: record.application_id,
             url: without_secrets(&record.url),
-            state: if record.dead { DeliveryState::Dead } else { DeliveryState::Pending },
+            state: record.state,
             attempts: record.attempts,
             due_at: record.due_at,
+            delivered_at: record.delivered_at,
+            last_status: record.status,
             last_error: record.last_error,
             created_at: record.created_at,
         }
@@ -89,6 +82,8 @@ fn without_secrets(url: &str) -> String {
 pub(super) struct ListParams {
     /// In this state.
     state: Option<DeliveryState>,
+    /// Of this application.
+    application_id: Option<ApplicationId>,
     /// 1 to 200.
     #[param(inline)]
     limit: Option<Limit>,
@@ -96,7 +91,7 @@ pub(super) struct ListParams {
     cursor: Option<String>,
 }
 
-/// List deliveries that are not done, oldest first.
+/// List deliveries, oldest change first; `state=delivered` newest first, for as long as `[retention]` says.
 #[utoipa::path(get, path = "/v1/ops/webhooks", operation_id = "list_webhooks", tag = "operations", security(("key" = ["ops:read"])),
     params(ListParams), responses((status = 200, description = "One page", body = ListBody<WebhookBody>)))]
 pub(super) async fn list(
@@ -104,8 +99,8 @@ pub(super) async fn list(
     _caller: Authorised<ReadOperations>,
     Params(params): Params<ListParams>,
 ) -> Result<Json<ListBody<WebhookBody>>, Problem> {
-    let dead = params.state.map(|state| state == DeliveryState::Dead);
-    let listed = state.engine.shared.store.webhooks(dead, &page(params.limit, params.cursor)).await?;
+    let filter = WebhookFilter { state: params.state, application: params.application_id };
+    let listed = state.engine.shared.store.webhooks(&filter, &page(params.limit, params.cursor)).await?;
     Ok(Json(ListBody::of(listed, WebhookBody::of)))
 }
 

@@ -29,7 +29,7 @@ use crate::{
         state::AppState,
     },
     licences::record::Record,
-    store::types::{ApplicationFilter, ApplicationView, Page},
+    store::types::{ApplicationFilter, ApplicationView, Page, PhotoRecord},
 };
 
 use super::{
@@ -56,7 +56,7 @@ pub struct DetailBody {
     pub kind: Kind,
     /// Where the photo comes from.
     pub photo_source: PhotoSource,
-    /// The picture's size in pixels, and where a face was found in it; null where the photo's record is gone.
+    /// The picture's size in pixels, and where a face was found in it; null once the photo is erased.
     pub picture: Option<PictureBody>,
     /// When it was accepted.
     pub submitted_at: DateTime<Utc>,
@@ -174,11 +174,12 @@ pub async fn detail(state: &AppState, id: ReviewId, viewer: &Viewer) -> Result<D
     Ok(DetailBody {
         kind: application.kind,
         photo_source: application.photo.source,
-        picture: shared.store.photo(review.evidence.photo_id).await?.map(|photo| PictureBody {
-            width: photo.width,
-            height: photo.height,
-            face: photo.face,
-        }),
+        picture: shared
+            .store
+            .photo(review.evidence.photo_id)
+            .await?
+            .filter(PhotoRecord::has_file)
+            .map(|photo| PictureBody { width: photo.width, height: photo.height, face: photo.face }),
         submitted_at: application.submitted_at,
         // A record that does not open is erased or moved: the photo can be judged without it.
         facts: shared.open_applicant(application.id, &view.applicant).ok().map(|applicant| FactsBody::of(&applicant)),
