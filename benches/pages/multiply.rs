@@ -183,7 +183,7 @@ impl Database {
         if matches!(self, Self::Postgres(_)) { "::uuid" } else { "" }
     }
 
-    /// Dead webhooks of some of the copies.
+    /// Dead webhooks of some of the copies, and a delivered one of each.
     async fn webhooks(&self, template: &str, total: u64) {
         let (id, webhook, time, cast) = (self.id(total, 0), self.id(total, 3), self.time(total), self.cast());
         let numbers = self.numbers(0, total);
@@ -192,6 +192,13 @@ impl Database {
              SELECT {webhook}{cast}, {id}{cast}, 'https://upstream.example/hooks', t.document, 12, {time}, true,
                 'the receiver answered 503', {time}
              FROM applications t CROSS JOIN {numbers} WHERE t.id = '{template}' AND n.n % {DEAD} = 0"
+        ))
+        .await;
+        let webhook = self.id(total, 4);
+        self.execute(format!(
+            "INSERT INTO delivered_webhooks (id, application_id, url, attempts, status, created_at, delivered_at)
+             SELECT {webhook}{cast}, {id}{cast}, 'https://upstream.example/hooks', 1, 204, {time}, {time}
+             FROM {numbers}"
         ))
         .await;
     }
