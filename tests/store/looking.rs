@@ -141,7 +141,7 @@ pub async fn forecasts_are_kept_by_the_hour(site: Site) {
         site.put_forecast(said).await.unwrap();
     }
     assert_eq!(site.forecasts(at("00:00:00")).await.unwrap(), [first.clone(), second.clone()], "one for each hour");
-    assert_eq!(site.forecasts(at("02:30:00")).await.unwrap(), [second.clone()]);
+    assert_eq!(site.forecasts(at("02:30:00")).await.unwrap(), std::slice::from_ref(&second));
     site.judge_forecast(first.at, 5).await.unwrap();
     site.judge_forecast(first.at, 6).await.unwrap();
     let judged = Said { came: Some(5), ..first };
