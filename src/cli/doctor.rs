@@ -72,7 +72,13 @@ fn key_material(config: &Config) -> Finding {
         Some(file) if !file.exists() && config.database.url.kind() == DatabaseKind::Sqlite => {
             Ok(format!("made at the first start: `{}`", file.display()))
         }
-        Some(file) => KeyMaterial::load(&file).map(|_| format!("`{}`", file.display())).map_err(|error| chain(&error)),
+        Some(file) => {
+            let material = KeyMaterial::load(&file).map_err(|error| chain(&error))?;
+            // After a change of keys, this is how one sees that a machine has the new file.
+            let signs =
+                material.signing_keys().active_key().map(|key| format!(", signs with `{}` ({})", key.kid, key.alg));
+            Ok(format!("`{}`{}", file.display(), signs.unwrap_or_default()))
+        }
     }
 }
 
@@ -141,6 +147,18 @@ mod tests {
         config.database.url = site.url().parse().unwrap();
         config.workflow.folder = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows").into();
         config
+    }
+
+    #[tokio::test]
+    async fn the_key_that_signs_is_named() {
+        let file = std::env::temp_dir().join(format!("greenlane-{}", uuid::Uuid::now_v7()));
+        let material = KeyMaterial::create(&file).unwrap();
+        let mut config = config(&Site::start().await);
+        config.secrets.file = Some(file.clone());
+        let said = key_material(&config);
+        std::fs::remove_file(&file).unwrap();
+        let key = material.signing_keys().active_key().unwrap();
+        assert!(said.unwrap().ends_with(&format!("signs with `{}` (ES256)", key.kid)));
     }
 
     #[tokio::test]

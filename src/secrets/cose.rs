@@ -72,7 +72,7 @@ mod tests {
     use super::{super::key::Key, *};
 
     fn keys(algorithm: SigningAlgorithm) -> SigningKeys {
-        SigningKeys::new([(algorithm, Key([7; 32]), false)]).unwrap()
+        SigningKeys::new([(algorithm, Key([7; 32]), true)]).unwrap()
     }
 
     #[test]
@@ -109,9 +109,9 @@ mod tests {
     fn keys_change_with_overlap() {
         let (old, new) = ((SigningAlgorithm::Es256, Key([1; 32])), (SigningAlgorithm::Sm2, Key([2; 32])));
         let ring =
-            |standby| SigningKeys::new([(old.0, old.1.clone(), false), (new.0, new.1.clone(), standby)]).unwrap();
-        let alone = SigningKeys::new([(old.0, old.1.clone(), false)]).unwrap();
-        let (prepared, changed) = (ring(true), ring(false));
+            |may_sign| SigningKeys::new([(old.0, old.1.clone(), true), (new.0, new.1.clone(), may_sign)]).unwrap();
+        let alone = SigningKeys::new([(old.0, old.1.clone(), true)]).unwrap();
+        let (prepared, changed) = (ring(false), ring(true));
         for signer in [&alone, &prepared, &changed] {
             let message = signer.sign(b"payload".to_vec(), b"").unwrap();
             for verifier in [&prepared, &changed] {

@@ -22,7 +22,9 @@ const HEADER: &str = "\
 # Licences and presentation codes are signed with a key that is derived from derivation_root (ES256) until the file has
 # one of its own. To change it: append [[signing_keys]] with its algorithm (ES256 or SM2), a key as above and
 # standby = true; restart every process, so that all of them know it and publish it; take `standby` out; restart again.
-# The last one that does not stand by signs, all of them verify. Never remove one whose licences are still in use.
+# The last one that neither stands by nor is retired signs, all of them verify. A key with retired = true never signs again,
+# whatever becomes of the others; to retire the derived one, append [derived_signing_key] with retired = true.
+# Never remove one whose licences are still in use.
 
 ";
 
@@ -82,6 +84,8 @@ pub(super) struct KeyFile {
     pub(super) checkpoint_keys: Vec<CheckpointKeyEntry>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) signing_keys: Vec<SigningKeyEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    derived_signing_key: Option<DerivedSigningKeyEntry>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,7 +109,24 @@ pub(super) struct SigningKeyEntry {
     pub(super) key: Key,
     /// Verifies and is published, but does not sign yet.
     #[serde(default)]
-    pub(super) standby: bool,
+    standby: bool,
+    /// Verifies and is published, and never signs again.
+    #[serde(default)]
+    retired: bool,
+}
+
+impl SigningKeyEntry {
+    pub(super) fn may_sign(&self) -> bool {
+        !self.standby && !self.retired
+    }
+}
+
+/// The signing key that is derived from the root: it is in every installation, so it cannot be left out like an entry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DerivedSigningKeyEntry {
+    /// As [`SigningKeyEntry::retired`].
+    retired: bool,
 }
 
 impl KeyFile {
@@ -119,7 +140,13 @@ impl KeyFile {
             master_keys: vec![MasterKeyEntry { id: format!("mk_{}", hex::encode(id)), key: Key::generate() }],
             checkpoint_keys: vec![CheckpointKeyEntry { key: CheckpointSigner::generate_key() }],
             signing_keys: Vec::new(),
+            derived_signing_key: None,
         }
+    }
+
+    /// Whether the derived signing key has not been retired.
+    pub(super) fn derived_may_sign(&self) -> bool {
+        self.derived_signing_key.as_ref().is_none_or(|entry| !entry.retired)
     }
 
     /// Writes a new file with mode 0600. It appears under its name complete or not at all, so that
@@ -164,6 +191,10 @@ impl KeyFile {
             "a master key has an empty id".to_owned()
         } else if let Some(id) = file.repeated_id() {
             format!("the master key id `{id}` is there twice")
+        } else if !file.derived_may_sign() && !file.signing_keys.iter().any(SigningKeyEntry::may_sign) {
+            "no signing key may sign: each of them stands by or is retired; append a `[[signing_keys]]` without \
+             `standby` and `retired`"
+                .to_owned()
         } else {
             return Ok(file);
         };

@@ -102,13 +102,16 @@ impl KeyMaterial {
 
     fn from_file(file: KeyFile, path: &Path) -> Result<Self, KeyFileError> {
         let malformed = |reason: String| KeyFileError::Malformed { path: path.to_owned(), line: None, reason };
+        let first = (SigningAlgorithm::Es256, SigningKeys::first(&file.derivation_root), file.derived_may_sign());
         let sealer = Sealer::new(file.master_keys.into_iter().map(|entry| (entry.id, entry.key)))
             .ok_or_else(|| malformed("there is no master key".to_owned()))?;
         let keys: Vec<Key> = file.checkpoint_keys.into_iter().map(|entry| entry.key).collect();
         let signer =
             CheckpointSigner::new(&keys).map_err(|error| malformed(format!("a checkpoint key is wrong: {error}")))?;
-        let first = (SigningAlgorithm::Es256, SigningKeys::first(&file.derivation_root), false);
-        let further = file.signing_keys.into_iter().map(|entry| (entry.algorithm, entry.key, entry.standby));
+        let further = file.signing_keys.into_iter().map(|entry| {
+            let may_sign = entry.may_sign();
+            (entry.algorithm, entry.key, may_sign)
+        });
         let signing = SigningKeys::new(std::iter::once(first).chain(further))
             .map_err(|error| malformed(format!("a signing key is wrong: {error}")))?;
         Ok(Self {
@@ -210,6 +213,46 @@ mod tests {
             let error = append(algorithm, key, "").unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn a_retired_key_never_signs_again_and_goes_on_verifying() {
+        let folder = Folder::new();
+        let path = folder.file();
+        let made = KeyMaterial::create(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let derived = made.signing_keys().active_key().unwrap().clone();
+        let message = made.signing_keys().sign(b"record".to_vec(), b"").unwrap();
+        let load = |entries: &str| {
+            fs::write(&path, format!("{text}\n{entries}")).unwrap();
+            KeyMaterial::load(&path)
+        };
+        let entry = |algorithm: &str, letter: &str, more: &str| {
+            let key = format!("{}BA=", letter.repeat(41));
+            format!("[[signing_keys]]\nalgorithm = \"{algorithm}\"\nkey = \"{key}\"\n{more}\n")
+        };
+        let retired = "[derived_signing_key]\nretired = true\n";
+        for (entries, signs) in [
+            // The derived key signs until it is retired itself.
+            (entry("SM2", "B", "retired = true"), "ES256"),
+            (format!("{retired}{}", entry("SM2", "B", "")), "SM2"),
+            (format!("{}{retired}{}", entry("SM2", "B", ""), entry("ES256", "C", "standby = true")), "SM2"),
+            (format!("{}{}{retired}", entry("SM2", "B", ""), entry("ES256", "C", "retired = true")), "SM2"),
+        ] {
+            let keys = load(&entries).unwrap();
+            let keys = keys.signing_keys();
+            let signed = keys.open(&keys.sign(b"x".to_vec(), b"").unwrap(), b"").unwrap();
+            assert_eq!(signed.algorithm.as_str(), signs, "{entries}");
+            assert_eq!(keys.active_key().map(|key| &key.kid), Some(&signed.key_id));
+            assert_eq!(keys.open(&message, b"").unwrap().payload, b"record");
+            assert!(keys.public_keys().any(|key| *key == derived), "still published");
+        }
+        // Whatever becomes of the others: it is refused rather than signed with again.
+        for others in ["".to_owned(), entry("SM2", "B", "standby = true"), entry("SM2", "B", "retired = true")] {
+            let error = load(&format!("{others}{retired}")).unwrap_err().to_string();
+            assert!(error.contains("no signing key may sign") && error.contains("append"), "{error}");
+        }
+        assert!(load("[derived_signing_key]\nretired = false\n").is_ok());
     }
 
     #[test]

@@ -63,14 +63,14 @@ impl fmt::Debug for SigningKeys {
 }
 
 impl SigningKeys {
-    /// The keys, oldest first, each with whether it only stands by: verifies and is published, but does not sign yet.
+    /// The keys, oldest first, each with whether it may sign; one that may not verifies and is published all the same.
     ///
     /// # Errors
     /// [`SignatureError::InvalidKey`] for bytes that are no key of the algorithm, and where no key may sign.
     pub(super) fn new(keys: impl IntoIterator<Item = (SigningAlgorithm, Key, bool)>) -> Result<Self, SignatureError> {
         let (mut signers, mut active) = (Vec::new(), None);
-        for (algorithm, key, standby) in keys {
-            if !standby {
+        for (algorithm, key, may_sign) in keys {
+            if may_sign {
                 active = Some(signers.len());
             }
             signers.push(signer(algorithm, &key)?);
@@ -91,6 +91,11 @@ impl SigningKeys {
     /// Never in practice: there is always one.
     pub(super) fn active(&self) -> Result<&dyn Signer, SignatureError> {
         self.keys.get(self.active).map(AsRef::as_ref).ok_or(SignatureError::InvalidKey)
+    }
+
+    /// The public half of the key that signs at present.
+    pub fn active_key(&self) -> Option<&Jwk> {
+        self.active().ok().map(Signer::public_key)
     }
 
     /// The key of this id, old, present or yet to come.
@@ -265,15 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_key_that_does_not_stand_by_signs_and_all_are_published() {
+    fn the_last_key_that_may_sign_does_and_all_are_published() {
         let es256 = SigningAlgorithm::Es256;
         let keys =
-            |standby| SigningKeys::new([(es256, key(1), false), (SigningAlgorithm::Sm2, key(2), standby)]).unwrap();
-        let (before, after) = (keys(true), keys(false));
+            |may_sign| SigningKeys::new([(es256, key(1), true), (SigningAlgorithm::Sm2, key(2), may_sign)]).unwrap();
+        let (before, after) = (keys(false), keys(true));
         assert_eq!(before.active().unwrap().algorithm(), es256);
         assert_eq!(after.active().unwrap().algorithm(), SigningAlgorithm::Sm2);
         assert_eq!(before.public_keys().count(), 2);
-        assert!(SigningKeys::new([(es256, key(1), true)]).is_err(), "no key may sign");
-        assert!(SigningKeys::new([(es256, key(0), false)]).is_err(), "zero is no key");
+        assert!(SigningKeys::new([(es256, key(1), false)]).is_err(), "no key may sign");
+        assert!(SigningKeys::new([(es256, key(0), true)]).is_err(), "zero is no key");
     }
 }

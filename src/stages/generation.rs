@@ -56,21 +56,21 @@ impl Generation {
         match run.application().photo.source {
             PhotoSource::Camera | PhotoSource::Album => Ok(run.application().photo.clone()),
             PhotoSource::Retained => self.retained(run).await,
-            PhotoSource::Previous => {
-                let previous = current.and_then(|current| {
-                    Record::open(&self.0.secrets, current.id, &current.sealed).map(|record| record.photo).ok()
-                });
-                match previous {
-                    None => Err(Decision::Stall(Failure::new(
-                        "previous_photo_missing",
-                        "the previous licence has no photo to use again",
-                    ))),
-                    // An earlier version named the registry's picture without keeping it.
-                    Some(photo) if photo.photo_id.is_none() => self.retained(run).await,
-                    Some(photo) => Ok(photo),
-                }
-            }
+            PhotoSource::Previous => self.previous(run, current).await,
         }
+    }
+
+    /// The photo of the licence that this one supersedes.
+    async fn previous(&self, run: &Run, current: Option<&LicenceRecord>) -> Result<Photo, Decision> {
+        let Some(current) = current else {
+            let missing = Failure::new("previous_photo_missing", "the previous licence has no photo to use again");
+            return Err(Decision::Stall(missing));
+        };
+        // A key that this machine lacks, or a changed record: nothing that the counter could mend.
+        let record = Record::open(&self.0.secrets, current.id, &current.sealed)
+            .map_err(|error| Decision::Stall(Failure::new("record_not_opened", error.to_string())))?;
+        // An earlier version named the registry's picture without keeping it.
+        if record.photo.photo_id.is_none() { self.retained(run).await } else { Ok(record.photo) }
     }
 
     /// The registry's picture, kept: the card needs it long after this moment.

@@ -257,14 +257,25 @@ async fn keys_are_public_and_change_with_overlap() {
     let file = site.scratch.file("secret");
     let text = std::fs::read_to_string(&file).unwrap();
     let key = format!("{}=", "B".repeat(43)).replace("BBB=", "BBA=");
-    std::fs::write(&file, format!("{text}\n[[signing_keys]]\nalgorithm = \"SM2\"\nkey = \"{key}\"\n")).unwrap();
+    let changed = format!("{text}\n[[signing_keys]]\nalgorithm = \"SM2\"\nkey = \"{key}\"\n");
+    std::fs::write(&file, &changed).unwrap();
     site.restart().await;
     let after = keys(site.api.without_key().get("/.well-known/greenlane-keys").await);
     assert_eq!((after.len(), after[0]["alg"].as_str(), &after[1]), (2, Some("SM2"), &before[0]));
-    for token in [token, present(&site, &licence).await] {
+    let second = present(&site, &licence).await;
+    // And retires the first one: what it signed is as good as before.
+    let retired = "\n[derived_signing_key]\nretired = true\n";
+    std::fs::write(&file, format!("{changed}{retired}")).unwrap();
+    site.restart().await;
+    assert_eq!(keys(site.api.without_key().get("/.well-known/greenlane-keys").await), after);
+    for token in [token, second, present(&site, &licence).await] {
         assert_eq!(verify(&site, &token).await["valid"], true, "both keys verify");
     }
     assert_eq!(site.api.get(&format!("/v1/licences/{licence}")).await.expect(200).json()["state"], "current");
+    // Without the second key nothing could sign, and the first one does not come back.
+    std::fs::write(&file, format!("{text}{retired}")).unwrap();
+    let ended = site.settings.run(&["serve", "--bind", "127.0.0.1:0"]).await.expect(78);
+    assert!(ended.stderr.contains("no signing key may sign"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -131,6 +131,29 @@ fn every_reference_of_the_document_leads_somewhere() {
     }
 }
 
+#[test]
+fn no_name_of_the_document_is_one_of_the_source() {
+    fn look(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                let names = fields.get("enum").and_then(serde_json::Value::as_array).into_iter().flatten();
+                found.extend(names.filter_map(|name| name.as_str().map(str::to_owned)));
+                fields.values().for_each(|value| look(value, found));
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| look(value, found)),
+            _ => {}
+        }
+    }
+    let (document, mut names) = (serde_json::from_str(openapi::text()).unwrap(), Vec::new());
+    look(&document, &mut names);
+    assert!(names.contains(&"in_progress".to_owned()));
+    // `MakeUpWorkday` is how a variant is called; what is sent is lower case (`make_up_workday`), or a code (`A`, `ES256`).
+    let variants = names.iter().filter(|name| {
+        name.starts_with(|first: char| first.is_ascii_uppercase()) && name.contains(|c: char| c.is_ascii_lowercase())
+    });
+    assert_eq!(variants.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 #[tokio::test]
 async fn a_process_that_ends_is_not_ready() {
     let site = Site::start().await;

@@ -3,7 +3,12 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::{calendar::CHINA_TIME, licence_status::DisplayMode, vehicle_class::VehicleClasses};
+use crate::domain::{
+    calendar::CHINA_TIME,
+    licence_status::DisplayMode,
+    message::{PAPER_NEEDED_ZH, SCREENSHOT_INVALID_ZH},
+    vehicle_class::VehicleClasses,
+};
 
 use super::{
     CardData, CardError,
@@ -26,7 +31,8 @@ const CODE: f64 = 270.0;
 
 const TITLE: &str = "中华人民共和国机动车驾驶证";
 const TITLE_EN: &str = "Driving Licence of the People's Republic of China";
-const LIVE_ONLY: &str = "电子驾驶证应当实时出示，截图无效。";
+/// What the document is called.
+pub(super) const NAME: &str = "机动车驾驶证电子版";
 
 /// The card as SVG.
 ///
@@ -54,7 +60,7 @@ pub(super) fn card(fonts: &Fonts, data: &CardData) -> Result<String, CardError> 
         Area::new(MARGIN, second, WIDTH - 2.0 * MARGIN, height - second - MARGIN),
         notice,
     )?;
-    Ok(sheet.finish(WIDTH, height, "机动车驾驶证电子版"))
+    Ok(sheet.finish(WIDTH, height))
 }
 
 fn main_page(sheet: &mut Sheet<'_>, data: &CardData, palette: Palette, end: f64) -> Result<(), CardError> {
@@ -172,9 +178,10 @@ fn status(sheet: &mut Sheet<'_>, data: &CardData, palette: Palette) -> Result<()
     sheet.text(90.0, 160.0, Anchor::Start, Look::plain(23.0, LABEL), label)?;
     let after = 90.0 + sheet.width(label, 23.0)? + 16.0;
     let edition = "电子版";
-    sheet.text(RIGHT, 160.0, Anchor::End, Look::plain(22.0, LABEL), edition)?;
     let room = RIGHT - sheet.width(edition, 22.0)? - 20.0 - after;
-    sheet.block(Area::new(after, 134.0, room, 40.0), Look::bold(28.0, palette.accent), &data.status.names_zh())
+    // Read aloud, the status follows its label.
+    sheet.block(Area::new(after, 134.0, room, 40.0), Look::bold(28.0, palette.accent), &data.status.names_zh())?;
+    sheet.text(RIGHT, 160.0, Anchor::End, Look::plain(22.0, LABEL), edition)
 }
 
 fn picture(sheet: &mut Sheet<'_>, data: &CardData) -> Result<(), CardError> {
@@ -213,7 +220,8 @@ fn moment(sheet: &mut Sheet<'_>, data: &CardData, y: f64) -> Result<(), CardErro
     let at = data.generated_at.with_timezone(&CHINA_TIME).format("%Y-%m-%d %H:%M:%S").to_string();
     sheet.text(LEFT + 18.0, y + 34.0, Anchor::Start, Look::plain(21.0, "#cfe9da"), "生成时间（北京时间）")?;
     sheet.text(RIGHT - 18.0, y + 37.0, Anchor::End, Look::bold(31.0, "#ffffff"), &at)?;
-    sheet.text(WIDTH / 2.0, y + 78.0, Anchor::Middle, Look::plain(19.0, LABEL), LIVE_ONLY)
+    let notices = format!("{SCREENSHOT_INVALID_ZH}{PAPER_NEEDED_ZH}");
+    sheet.text(WIDTH / 2.0, y + 78.0, Anchor::Middle, Look::plain(18.0, LABEL), &notices)
 }
 
 /// A label with its value below.

@@ -6,6 +6,7 @@
 mod fonts;
 mod layout;
 mod ornament;
+mod outline;
 mod png;
 mod portrait;
 mod qr;
@@ -142,12 +143,12 @@ impl CardPress {
         texts.into_iter().flat_map(|text| ruler.missing(&text::clean(text))).collect()
     }
 
-    /// The card as SVG: texts stay texts.
+    /// The card as SVG: texts are drawn as outlines, and can be read.
     ///
     /// # Errors
     /// [`CardError`].
     pub async fn svg(&self, data: CardData) -> Result<String, CardError> {
-        self.draw(move |fonts| layout::card(fonts, &data)).await
+        self.draw(move |fonts| outline::draw(fonts, &layout::card(fonts, &data)?, layout::NAME)).await
     }
 
     /// The card as PNG, 1080 pixels wide.

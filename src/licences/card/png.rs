@@ -17,14 +17,7 @@ use super::{CardError, fonts::Fonts};
 /// [`CardError::Undrawable`]: a fault of the program, never of the data. [`CardError::GlyphMissing`] as a second net, for
 /// what only shows when letters are joined.
 pub(super) fn draw(fonts: &Fonts, svg: &str, width: u32) -> Result<Vec<u8>, CardError> {
-    let (fontdb, font_resolver) = fonts.resolver();
-    // A card names no file: whatever looks like one is not opened.
-    let image_href_resolver = ImageHrefResolver { resolve_string: Box::new(|_, _| None), ..Default::default() };
-    let options = Options { fontdb, font_resolver, image_href_resolver, ..Options::default() };
-    let tree = Tree::from_str(svg, &options).map_err(|_| CardError::Undrawable)?;
-    if !is_whole(tree.root()) {
-        return Err(CardError::GlyphMissing);
-    }
+    let tree = tree(fonts, svg)?;
     let scale = width as f32 / tree.size().width();
     let height = (tree.size().height() * scale).round() as u32;
     let mut pixels = Pixmap::new(width, height).ok_or(CardError::Undrawable)?;
@@ -37,6 +30,19 @@ pub(super) fn draw(fonts: &Fonts, svg: &str, width: u32) -> Result<Vec<u8>, Card
         .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
         .map_err(|_| CardError::Undrawable)?;
     Ok(png)
+}
+
+/// A card with its texts laid out by the program's fonts.
+///
+/// # Errors
+/// As [`draw`].
+pub(super) fn tree(fonts: &Fonts, svg: &str) -> Result<Tree, CardError> {
+    let (fontdb, font_resolver) = fonts.resolver();
+    // A card names no file: whatever looks like one is not opened.
+    let image_href_resolver = ImageHrefResolver { resolve_string: Box::new(|_, _| None), ..Default::default() };
+    let options = Options { fontdb, font_resolver, image_href_resolver, ..Options::default() };
+    let tree = Tree::from_str(svg, &options).map_err(|_| CardError::Undrawable)?;
+    if is_whole(tree.root()) { Ok(tree) } else { Err(CardError::GlyphMissing) }
 }
 
 /// Whether every glyph is one.

@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use super::{CardError, fonts::Ruler, text};
 
-/// What a browser may take; the picture is drawn with the program's own fonts.
-const FAMILIES: &str = "'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei',sans-serif";
+/// For texts that are not seen; the picture is drawn with the program's own fonts.
+pub(super) const FAMILIES: &str = "'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei',sans-serif";
 
 /// A place: left, top, width, height.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +99,7 @@ impl<'a> Sheet<'a> {
         let Look { size, colour, bold } = look;
         let stroke =
             if bold { format!(" stroke=\"{colour}\" stroke-width=\"{:.2}\"", size * 0.028) } else { String::new() };
-        // A browser with a wider font than ours must not leave the place either.
+        // What a browser marks as chosen stands where the outlines are, whatever its font.
         let length = if width > 300.0 {
             format!(" textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\"")
         } else {
@@ -112,11 +112,10 @@ impl<'a> Sheet<'a> {
     }
 
     /// The whole document.
-    pub(super) fn finish(self, width: f64, height: f64, title: &str) -> String {
+    pub(super) fn finish(self, width: f64, height: f64) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-             role=\"img\" xml:lang=\"zh-CN\" font-family=\"{FAMILIES}\" stroke-linejoin=\"round\">\n<title>{}</title>\n{}</svg>\n",
-            Escaped(title),
+             stroke-linejoin=\"round\">\n{}</svg>\n",
             self.body
         )
     }

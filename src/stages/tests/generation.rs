@@ -1,5 +1,7 @@
 //! The last look at the registry, and the record.
 
+use std::sync::Arc;
+
 use super::{bench::Bench, outside::licence};
 use crate::{
     domain::{
@@ -10,6 +12,7 @@ use crate::{
         stage::Stage,
     },
     licences::record::{Record, facts},
+    secrets::KeyMaterial,
 };
 
 const STAGE: Stage = Stage::Generation;
@@ -87,6 +90,16 @@ async fn the_previous_photo_is_that_of_the_licence_before() {
     let licence = issued(&bench).await;
     let record = opened(&bench, &licence);
     assert_eq!((record.photo, record.supersedes, licence.supersedes), (photo, Some(before.id), Some(before.id)));
+}
+
+#[tokio::test]
+async fn a_previous_record_that_does_not_open_is_a_defect_and_no_missing_photo() {
+    let mut bench = Bench::new().await.of(Kind::Reissue, PhotoSource::Previous);
+    bench.has_this_licence(Kind::FirstIssue, "2026-01-05T00:00:00Z").await;
+    bench.outside.registered(|licence| licence.classes = "A2".to_owned());
+    bench.tools.secrets = Arc::new(KeyMaterial::ephemeral().unwrap());
+    let decision = bench.run(STAGE).await;
+    assert!(matches!(&decision, Decision::Stall(failure) if failure.code == "record_not_opened"), "{decision:?}");
 }
 
 #[tokio::test]

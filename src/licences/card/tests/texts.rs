@@ -111,6 +111,37 @@ fn what_no_font_has_is_known_before_anything_is_drawn() {
     assert_eq!(missing.into_iter().collect::<Vec<_>>(), ["U+2CB4E", "U+36C3", "U+845B U+E0100"]);
 }
 
+#[test]
+fn every_viewer_shows_the_same_picture() {
+    use resvg::{tiny_skia, usvg};
+    const WIDTH: u32 = 360;
+    let (fonts, data) = (fonts(), sample());
+    let outlined = outline::draw(&fonts, &layout::card(&fonts, &data).unwrap(), layout::NAME).unwrap();
+    // A viewer without a single font.
+    let tree = usvg::Tree::from_str(&outlined, &usvg::Options::default()).unwrap();
+    let scale = WIDTH as f32 / tree.size().width();
+    let wanted = pixels(&data, WIDTH);
+    let mut seen = tiny_skia::Pixmap::new(WIDTH, wanted.height()).unwrap();
+    resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut seen.as_mut());
+    let far = seen.pixels().iter().zip(wanted.pixels()).filter(|(seen, wanted)| {
+        let seen = [seen.red(), seen.green(), seen.blue()];
+        seen.iter().zip(wanted.0).any(|(seen, wanted)| seen.abs_diff(wanted) > 40)
+    });
+    assert!(far.count() * 1000 < wanted.pixels().len());
+    // And one that reads has the texts, in their order.
+    assert!(printed(&outlined).contains("张三") && outlined.contains("<title>机动车驾驶证电子版</title>"));
+    for markup in ["<script", "<b>"] {
+        let hostile = CardData { name: markup.to_owned(), ..sample() };
+        assert!(!outline::draw(&fonts, &layout::card(&fonts, &hostile).unwrap(), "").unwrap().contains(markup));
+    }
+}
+
+#[test]
+fn both_notices_are_on_the_card() {
+    let text = printed(&svg(&sample()).unwrap());
+    assert!(text.contains("电子驾驶证应当实时出示，截图无效。特定情况下，仍需使用纸质驾驶证。"), "{text}");
+}
+
 #[tokio::test]
 async fn the_press_draws_beside_the_async_threads() {
     let press = CardPress::load(None).unwrap();
