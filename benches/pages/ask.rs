@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     Template,
-    support::{Answer, Site, fresh_key, browser::Browser, sample::identity_number},
+    support::{Answer, Site, browser::Browser, fresh_key, sample::identity_number},
 };
 
 /// What every page has to stay below.
@@ -113,9 +113,12 @@ pub async fn everything(site: &Site, templates: &[Template], rounds: usize) {
         results.push(measure(path, rounds, async || api.get(path).await).await);
     }
     let claim = json!({});
-    results.push(measure("claiming the next review", rounds.min(3), async || {
-        api.reviewer(&fresh_key()).post("/v1/reviews/claim-next", &claim).await
-    }).await);
+    results.push(
+        measure("claiming the next review", rounds.min(3), async || {
+            api.reviewer(&fresh_key()).post("/v1/reviews/claim-next", &claim).await
+        })
+        .await,
+    );
     let preview = json!({ "filter": { "stage": "eligibility" }, "dry_run": true });
     let retry = "/v1/ops/stalled/retry";
     results.push(measure("dry run of a bulk retry", rounds, async || api.post(retry, &preview).await).await);

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{
     Result, StoreError,
     types::{
-        Admission, Admitted, ApplicationColumns, ApplicationFilter, EventFilter, Listed, NewAlert, NewWebhook, OperatorAction, Page,
-        Snapshot, StoredEvent, Write,
+        Admission, Admitted, ApplicationColumns, ApplicationFilter, EventFilter, Listed, NewAlert, NewWebhook,
+        OperatorAction, Page, Snapshot, StoredEvent, Write,
     },
 };
 use crate::domain::{
@@ -32,7 +32,8 @@ pub const SEARCHED: usize = 10_000;
 
 /// Whether no index finds what the filter is after, so that a page could read every application for a few.
 pub fn is_search(filter: &ApplicationFilter) -> bool {
-    let ApplicationFilter { owner: _, status, stage, done, kind, upstream_ref, holder, error_code, needs_operator } = filter;
+    let ApplicationFilter { owner: _, status, stage, done, kind, upstream_ref, holder, error_code, needs_operator } =
+        filter;
     let narrow = upstream_ref.is_some() || holder.is_some() || error_code.is_some() || *needs_operator;
     !narrow && (status.is_some() || stage.is_some() || kind.is_some() || *done)
 }

@@ -63,7 +63,7 @@ conformance! {
     rescuing: frees_what_dead_processes_held, leaves_the_living_alone, frees_jobs_of_forgotten_processes, processes_come_and_go;
     deadlines: finds_due_checks, finds_promises_of_another_calendar, counts_risk_and_breach, knows_the_promise_that_is_due_first;
     reviewing: lists_by_time_left, filters_and_pages, hands_out_the_most_urgent, counts_leases_that_hold, finds_lapsed_leases,
-        finds_decisions_that_take_effect, hands_supervisors_what_was_escalated,
+        finds_decisions_that_take_effect, hands_supervisors_what_was_escalated, hands_supervisors_what_is_overdue,
         offers_what_one_may_claim, leases_are_counted_by_one_commit_at_a_time;
     outbox: one_per_application_in_order, a_held_one_is_not_taken_twice, a_failed_one_waits, a_dead_one_does_not_block,
         a_dead_one_can_be_sent_again, says_when_the_next_is_due, lists_in_pages,

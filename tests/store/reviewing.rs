@@ -111,15 +111,21 @@ pub async fn hands_supervisors_what_was_escalated(site: Site) {
     let held = held.await;
     assert_eq!(site.claimable(&ANYBODY, Offer::Escalated, 10).await.unwrap(), [ahead, escalated]);
     assert_eq!(site.claimable(&ANYBODY, Offer::Usual, 10).await.unwrap(), [usual]);
+    let mine = ReviewFilter { reviewer: Some("boss".to_owned()), ..ReviewFilter::default() };
+    assert_eq!(listed(&site, &mine, 10).await, [held.id]);
+}
+
+pub async fn hands_supervisors_what_is_overdue(site: Site) {
+    let now = site.now().await.unwrap();
+    open(&site, |review| review.due_at = None).await;
+    open(&site, |review| review.due_at = Some(now + Duration::hours(1))).await;
     assert_eq!(site.claimable(&ANYBODY, Offer::Overdue, 10).await.unwrap(), []);
-    let past = |minutes| Some(Utc::now() - Duration::minutes(minutes));
+    let past = |minutes| Some(now - Duration::minutes(minutes));
     let late = open(&site, |review| review.due_at = past(1)).await;
     let later = open(&site, |review| (review.due_at, review.supervisor_only) = (past(2), true)).await;
     open(&site, |review| (review.due_at, review.assigned_to) = (past(3), Some("wang".to_owned()))).await;
     let overdue = site.claimable(&ANYBODY, Offer::Overdue, 10).await.unwrap();
     assert_eq!(ids(&overdue), [later.id, late.id], "whoever they wait for");
-    let mine = ReviewFilter { reviewer: Some("boss".to_owned()), ..ReviewFilter::default() };
-    assert_eq!(listed(&site, &mine, 10).await, [held.id]);
 }
 
 /// What one may not claim never stands before what one may, however much of it there is.
