@@ -54,7 +54,7 @@ pub async fn everything(site: &Site, templates: &[Template], rounds: usize) {
     .to_vec();
     pages.push(format!("/ops/applications/{}", issued.id));
     pages.push(format!("/ops/applications/{}", stalled.id));
-    pages.push(format!("/ops/audit?{span}"));
+    pages.push("/ops/audit?from=2026-01-01T00:00&to=2099-01-01T00:00".to_owned());
     for page in &pages {
         results.push(measure(page, rounds, async || admin.get(page).await).await);
     }
@@ -78,7 +78,7 @@ pub async fn everything(site: &Site, templates: &[Template], rounds: usize) {
         "/v1/ops/stalled/groups".to_owned(),
         "/v1/ops/workers".to_owned(),
         "/v1/ops/schedules".to_owned(),
-        "/v1/ops/licences".to_owned(),
+        "/v1/ops/licences?problem=card_refused".to_owned(),
         "/v1/ops/licences/changes".to_owned(),
         "/v1/ops/users".to_owned(),
         "/v1/ops/keys".to_owned(),
@@ -131,9 +131,7 @@ async fn measure(call: &str, rounds: usize, mut ask: impl AsyncFnMut() -> Answer
     for round in 0..=rounds {
         let started = Instant::now();
         let answer = ask().await;
-        if answer.status >= 400 && round == 0 {
-            println!("{call}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
-        }
+        assert!(answer.status < 400, "{call}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         if round > 0 {
             times.push(started.elapsed());
         }

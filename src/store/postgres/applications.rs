@@ -54,11 +54,12 @@ impl Applications for PostgresStore {
         let mut select = QueryBuilder::new(VIEWED);
         select.push("(SELECT id, document FROM applications WHERE true");
         restrict(&mut select, filter);
-        if let Some(from) = from {
-            select.push(" AND id < ").push_bind(from);
-        }
-        if let Some(edge) = edge {
-            select.push(" AND id >= ").push_bind(edge);
+        within(&mut select, "id", from, edge);
+        if is_among_unfinished(filter) {
+            // Few of all applications, so that the search begins with them.
+            select.push(" AND id IN (SELECT application_id FROM unfinished WHERE true");
+            within(&mut select, "application_id", from, edge);
+            select.push(")");
         }
         select.push(" ORDER BY id DESC LIMIT ").push_bind(row::limit(page.limit)).push(") a").push(VIEW);
         let items = views(&self.rows(select.build()).await?)?;
@@ -132,16 +133,14 @@ impl PostgresStore {
     async fn edge(&self, filter: &ApplicationFilter, from: Option<Uuid>) -> Result<Option<Uuid>> {
         let mut select = QueryBuilder::new("SELECT ");
         if is_among_unfinished(filter) {
-            select.push("application_id AS id FROM unfinished WHERE true");
+            select.push("application_id FROM unfinished WHERE true");
+            within(&mut select, "application_id", from, None);
         } else {
             select.push("id FROM applications WHERE true");
+            within(&mut select, "id", from, None);
             if let Some(owner) = &filter.owner {
                 select.push(" AND owner = ").push_bind(owner.clone());
             }
-        }
-        if let Some(from) = from {
-            let key = if is_among_unfinished(filter) { " AND application_id < " } else { " AND id < " };
-            select.push(key).push_bind(from);
         }
         select.push(" ORDER BY 1 DESC LIMIT 1 OFFSET ").push_bind(row::at_most(SEARCHED - 1));
         self.row(select.build()).await?.map(|row| Ok(row.try_get(0)?)).transpose()
@@ -153,8 +152,15 @@ fn is_among_unfinished(filter: &ApplicationFilter) -> bool {
     filter.status.is_some_and(|status| !status.is_decided()) || (filter.stage.is_some() && !filter.needs_operator)
 }
 
-/// Few of all applications, so that the search begins with them.
-const UNFINISHED: &str = " AND id IN (SELECT application_id FROM unfinished)";
+/// Adds what a page may read: ids below `from`, down to `edge`.
+fn within(select: &mut QueryBuilder<Postgres>, id: &str, from: Option<Uuid>, edge: Option<Uuid>) {
+    if let Some(from) = from {
+        select.push(format_args!(" AND {id} < ")).push_bind(from);
+    }
+    if let Some(edge) = edge {
+        select.push(format_args!(" AND {id} >= ")).push_bind(edge);
+    }
+}
 
 /// Adds the conditions of a filter. Where a condition implies what a partial index is restricted to, it says so.
 fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
@@ -163,9 +169,6 @@ fn restrict(select: &mut QueryBuilder<Postgres>, filter: &ApplicationFilter) {
     }
     if let Some(status) = filter.status {
         select.push(" AND status = ").push_bind(status.as_str());
-    }
-    if is_among_unfinished(filter) {
-        select.push(UNFINISHED);
     }
     match filter.stage {
         // Given up: the application itself may have come to its end.

@@ -59,13 +59,13 @@ impl Reviews for PostgresStore {
                 select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
             }
             Offer::Overdue => {
-                select.push("due_at <= now() AND document::jsonb ->> 'assigned_to' IS NULL");
+                select.push("due_at <= now() AND NOT document::jsonb ? 'assigned_to'");
             }
             Offer::Escalated => {
-                select.push("supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+                select.push("supervisor_only AND NOT document::jsonb ? 'assigned_to'");
             }
             Offer::Usual => {
-                select.push("NOT supervisor_only AND document::jsonb ->> 'assigned_to' IS NULL");
+                select.push("NOT supervisor_only AND NOT document::jsonb ? 'assigned_to'");
             }
         }
         if let Some(authority) = who.authority {
@@ -75,11 +75,10 @@ impl Reviews for PostgresStore {
             " AND coalesce((document::jsonb ->> 'postponed_until')::timestamptz <= now(), true)
             AND NOT coalesce(document::jsonb -> 'earlier' @> jsonb_build_array(jsonb_build_object('reviewer', ",
         );
-        select.push_bind(who.reviewer.to_owned()).push(
-            "::text)), false) AND NOT EXISTS (SELECT FROM applications a WHERE a.id = application_id AND (a.holder = ",
-        );
+        select.push_bind(who.reviewer.to_owned()).push("::text)), false) AND NOT coalesce((SELECT a.holder = ");
+        // One look for each task that is read: as an anti-join it read every application first.
         select.push_bind(who.document.map(str::to_owned)).push(" OR a.document::jsonb -> 'reviewed_by' ? ");
-        select.push_bind(who.reviewer.to_owned()).push("))");
+        select.push_bind(who.reviewer.to_owned()).push(" FROM applications a WHERE a.id = application_id), false)");
         select.push(" ORDER BY priority DESC, due_at, id LIMIT ").push_bind(row::at_most(limit));
         self.rows(select.build()).await?.iter().map(review).collect()
     }

@@ -76,7 +76,9 @@ impl Reviews for SqliteStore {
             let mut select = QueryBuilder::<Sqlite>::new("SELECT document FROM reviews WHERE state = 'open' AND ");
             match offer {
                 Offer::Assigned => {
-                    select.push("document ->> '$.assigned_to' = ").push_bind(who.reviewer);
+                    // In the words of the partial index.
+                    select.push("document ->> '$.assigned_to' IS NOT NULL AND document ->> '$.assigned_to' = ");
+                    select.push_bind(who.reviewer);
                     select.push(if who.supervisor { "" } else { " AND NOT supervisor_only" });
                 }
                 Offer::Overdue => {
