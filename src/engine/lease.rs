@@ -83,6 +83,9 @@ async fn beat(
     let process = describe(shared, identity, started_at);
     shared.store.heartbeat(&process, shared.settings.lease).await?;
     shared.follow_operators().await?;
+    if let Err(error) = shared.follow_calendar().await {
+        tracing::warn!(error = format!("{error:#}"), "going on with the calendar that was in use");
+    }
     release_orphans(shared, orphans).await
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use tokio::sync::{Notify, broadcast};
 
 use crate::{
@@ -182,9 +183,19 @@ impl Shared {
         Arc::clone(&self.calendar.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the calendar.
-    pub fn set_calendar(&self, calendar: Calendar) {
+    /// Takes over the calendar that was imported last. Every process does: due times are shown where they are asked for.
+    ///
+    /// # Errors
+    /// Those of the store, and a calendar that this program cannot read.
+    pub async fn follow_calendar(&self) -> anyhow::Result<()> {
+        let Some(stored) = self.store.latest_calendar().await? else { return Ok(()) };
+        if stored.version == self.calendar().version() {
+            return Ok(());
+        }
+        let calendar = Calendar::parse(&stored.source).context("the imported calendar")?;
+        tracing::info!(calendar.version = %calendar.version(), "using an imported calendar");
         *self.calendar.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(calendar);
+        Ok(())
     }
 
     /// Takes over what operators say about the queues.

@@ -18,7 +18,7 @@ use super::{
     backend::{SoloGate, StageBackend},
     commit::ApplyError,
     fixture::{Site, applicant},
-    lease::Identity,
+    lease::{Identity, first_beat},
     places::Places,
     run::{Run, StageRunner},
 };
@@ -26,6 +26,7 @@ use crate::{
     config::EngineConfig,
     domain::{
         application::{Application, Status, WaitReason},
+        calendar::BUILT_IN,
         cause::Cause,
         decision::{Decision, Finding},
         event::{Actor, ActorKind},
@@ -34,7 +35,7 @@ use crate::{
         stage::{Stage, outcome},
         workflow::{Workflow, WorkflowId},
     },
-    store::types::{OperatorAction, PinnedWorkflow, QueueLimit},
+    store::types::{OperatorAction, PinnedWorkflow, QueueLimit, StoredCalendar},
 };
 
 const STAGE: Stage = Stage::Eligibility;
@@ -78,16 +79,19 @@ async fn until(holds: impl AsyncFn() -> bool) {
     tokio::time::timeout(Duration::from_secs(30), wait).await.expect("it never came");
 }
 
-/// A process that runs at most `at_once` of the stage.
-async fn working(at_once: usize, stage: &Arc<Gated>) -> Site {
-    let site = Site::with(Places::new([(STAGE, at_once)])).await;
-    let identity = Identity {
+fn identity() -> Identity {
+    Identity {
         roles: vec!["worker".to_owned()],
         host: "test".to_owned(),
         version: "1".to_owned(),
         breakers: Arc::new(Vec::new),
-    };
-    site.engine.start(identity).await.unwrap();
+    }
+}
+
+/// A process that runs at most `at_once` of the stage.
+async fn working(at_once: usize, stage: &Arc<Gated>) -> Site {
+    let site = Site::with(Places::new([(STAGE, at_once)])).await;
+    site.engine.start(identity()).await.unwrap();
     site.engine.work(vec![Arc::clone(stage) as Arc<dyn StageRunner>]);
     site
 }
@@ -188,6 +192,23 @@ async fn what_is_above_the_rate_waits_without_an_attempt() {
     site.engine.shared.follow_operators().await.unwrap();
     assert_eq!((site.engine.shared.places.concurrency(STAGE), site.engine.shared.rate(STAGE)), (4, None));
     site.engine.drain().await;
+}
+
+#[tokio::test]
+async fn every_process_follows_an_imported_calendar() {
+    let site = Site::start().await;
+    let shared = &site.engine.shared;
+    let beat_after = async |version: &str, source: &str| {
+        let (version, imported_at) = (version.to_owned(), shared.clock.now());
+        let calendar = StoredCalendar { version, source: source.to_owned(), imported_at };
+        site.store().import_calendar(&calendar).await.unwrap();
+        first_beat(shared, &identity()).await.unwrap();
+        shared.calendar().version().to_owned()
+    };
+    let built_in = shared.calendar().version().to_owned();
+    let newer = format!("{built_in}-corrected");
+    assert_eq!(beat_after(&newer, &BUILT_IN.replace(&built_in, &newer)).await, newer);
+    assert_eq!(beat_after("later", "of a later program").await, newer, "and works on");
 }
 
 /// The application's workflow is a release that this process has never seen.

@@ -1,13 +1,10 @@
-//! Follows calendar imports: loads the newest one, and computes open promises again that stand on another.
+//! Follows calendar imports: computes open promises again that stand on another calendar than the newest.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{
-    domain::{calendar::Calendar, cause::Cause},
-    engine::Engine,
-};
+use crate::{domain::cause::Cause, engine::Engine};
 
 use super::{Reconciler, Sweep, Swept, apply_to_all};
 
@@ -28,14 +25,7 @@ impl Sweep for Calendars {
 
     async fn run(&self) -> anyhow::Result<Swept> {
         let shared = &self.0.shared;
-        if let Some(stored) = shared.store.latest_calendar().await?
-            && stored.version != shared.calendar().version()
-        {
-            let calendar =
-                Calendar::parse(&stored.source).map_err(|error| anyhow::anyhow!("the imported calendar: {error}"))?;
-            tracing::info!(calendar.version = %calendar.version(), "using an imported calendar");
-            shared.set_calendar(calendar);
-        }
+        shared.follow_calendar().await?;
         let calendar = shared.calendar();
         let ids = shared.store.outdated_deadlines(calendar.version(), BATCH).await?;
         let swept = Swept::batch(ids.len(), BATCH);

@@ -76,7 +76,7 @@ impl PostgresStore {
     }
 
     async fn try_admit(&self, batch: &[Admission]) -> Result<Vec<Admitted>> {
-        let mut lent = self.lend().await?;
+        let mut lent = self.lend_to_write().await?;
         let mut transaction = lent.begin().await?;
         let created = insert(&mut transaction, batch).await?;
         let stored: Vec<&Admission> =

@@ -30,7 +30,7 @@ impl PostgresStore {
 
     async fn write_share(&self, share: Ceiling) -> Result<()> {
         let (state, event) = ("s".repeat(share.state_bytes), "e".repeat(share.event_bytes));
-        let mut lent = self.lend().await?;
+        let mut lent = self.lend_to_write().await?;
         let mut left = share.applications;
         while left > 0 {
             let count = left.min(share.batch.max(1));

@@ -96,7 +96,7 @@ impl PostgresStore {
     }
 
     async fn try_commit(&self, ids: &[Uuid], planner: &mut dyn Planner) -> Result<()> {
-        let mut lent = self.lend().await?;
+        let mut lent = self.lend_to_write().await?;
         let mut transaction = lent.begin().await?;
         let claims = snapshot::claims(&mut transaction, &planner.claimants()).await?;
         planner.counted(&claims);
@@ -127,7 +127,7 @@ impl PostgresStore {
     async fn write_known(&self, writes: &[Write]) -> Result<()> {
         let locked = writes.iter().map(|write| write.before.application.id).collect();
         let rows = Rows::of(&locked, writes)?;
-        let mut lent = self.lend().await?;
+        let mut lent = self.lend_to_write().await?;
         if appended::is_empty(&rows) {
             write(&mut lent, &rows).await?;
         } else {

@@ -47,19 +47,26 @@ use crate::domain::ids::ApplicationId;
 /// The store on PostgreSQL. Clones share the connections.
 #[derive(Clone)]
 pub struct PostgresStore {
+    /// Reads, and whatever runs now and then.
     pool: PgPool,
+    /// Admissions and commits.
+    writers: PgPool,
     /// The limit of a whole call, on this side of the network.
     limit: Duration,
 }
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("connections", &self.pool.size()).finish_non_exhaustive()
+        let connections = self.pool.size() + self.writers.size();
+        f.debug_struct("PostgresStore").field("connections", &connections).finish_non_exhaustive()
     }
 }
 
 /// A connection that is unused for so long is tried before it is lent.
 const UNPROVEN: Duration = Duration::from_secs(1);
+
+/// Connections that admit and commit at most: as many as do so at once.
+const WRITERS: u32 = 8;
 
 /// How often a transaction is repeated that collided with others.
 const REPEATS: u32 = 8;
@@ -83,20 +90,15 @@ impl PostgresStore {
             ("enable_hashjoin", "off".to_owned()),
             ("enable_mergejoin", "off".to_owned()),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections.max(1))
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > UNPROVEN {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(server);
-        let store = Self { pool, limit: options.acquire_timeout + options.statement_timeout };
+        // What is written does not change how: planned each time, a commit took half as long again.
+        let writing = server.clone().options([("plan_cache_mode", "force_generic_plan")]);
+        let writers = (options.connections / 2).clamp(1, WRITERS);
+        let readers = options.connections.saturating_sub(writers).max(1);
+        let store = Self {
+            pool: pool(server, readers, options),
+            writers: pool(writing, writers, options),
+            limit: options.acquire_timeout + options.statement_timeout,
+        };
         store.limited(store.inspect()).await?;
         Ok(store)
     }
@@ -104,6 +106,7 @@ impl PostgresStore {
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.writers.close().await;
     }
 
     /// Refuses a server or a schema that the program must not work with.
@@ -118,6 +121,11 @@ impl PostgresStore {
     /// A connection for more than one statement.
     async fn lend(&self) -> Result<Lent> {
         Ok(Lent { connection: self.pool.acquire().await?, in_order: false })
+    }
+
+    /// A connection for what is written again and again in the same way.
+    async fn lend_to_write(&self) -> Result<Lent> {
+        Ok(Lent { connection: self.writers.acquire().await?, in_order: false })
     }
 
     /// Gives up what takes longer than a call may.
@@ -165,6 +173,22 @@ impl PostgresStore {
         })
         .await
     }
+}
+
+fn pool(server: PgConnectOptions, connections: u32, options: &Options) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > UNPROVEN {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(server)
 }
 
 /// The server's address with what every connection to it has in common.

@@ -44,6 +44,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261128070300_add_verifier_key_id.sql",
     "20261128080000_keep_photos_for_a_time.sql",
     "20261128080100_keep_delivered_webhooks.sql",
+    "20261128090000_index_assigned_reviews.sql",
+    "20261128090100_index_stalled_by_stage.sql",
 );
 
 /// The oldest server with everything that the statements use.
