@@ -144,10 +144,9 @@ impl Window {
 impl PostgresStore {
     /// Where a search begins.
     async fn newest(&self, filter: &EventFilter, before: Option<Position>) -> Result<DateTime<Utc>> {
-        match before.map(|(at, _, _)| at).into_iter().chain(filter.to).min() {
-            Some(at) => Ok(at),
-            None => self.now().await,
-        }
+        // Nothing is in the future: spans that began there would be wide before they met anything.
+        let now = self.now().await?;
+        Ok(before.map(|(at, _, _)| at).into_iter().chain(filter.to).min().map_or(now, |at| at.min(now)))
     }
 }
 
