@@ -84,6 +84,18 @@ pub(super) fn behind() -> StoreError {
     StoreError::Schema("the database's schema is older than this program: run `greenlane migrate`".to_owned())
 }
 
+/// Every file of the database's folder is in its list, in the order of versions.
+#[cfg(test)]
+pub(super) fn assert_complete(database: &str, list: &[File]) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, list.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let versions: Vec<i64> = migrator(list).iter().map(|migration| migration.version).collect();
+    assert!(versions[0] > 0 && versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

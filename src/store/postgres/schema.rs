@@ -119,3 +119,13 @@ pub(super) async fn refuse_other(connection: &mut PgConnection) -> Result<()> {
         Standing::Empty | Standing::Behind => Err(migrate::behind()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_every_migration_file() {
+        migrate::assert_complete("postgres", MIGRATIONS);
+    }
+}
