@@ -33,6 +33,6 @@ async fn the_bench_measures() {
         .clone()
         .variable("DATABASE_URL", database.url())
         .variable("GREENLANE_SECRET_FILE", scratch.file("secret").display());
-    let measured = settings.run(&["bench", "--applications", "50", "--json"]).await.expect(0).json();
+    let measured = settings.run(&["bench", "--applications", "20", "--json"]).await.expect(0).json();
     assert!(measured.is_object(), "{measured}");
 }
