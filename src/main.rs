@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Every commit carries many small texts; the C library's allocator took a third of the process's time under load.
+/// Every commit carries many small texts; the C library's allocator took a quarter of the process's time under load.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
