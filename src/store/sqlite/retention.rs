@@ -67,23 +67,18 @@ impl Retention for SqliteStore {
 
     // Mailed in the order of their ids: what was not mailed keeps no older one.
     async fn forget_alerts(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
-        self.within(async {
-            let forgotten = query(
-                "DELETE FROM alerts \
-                 WHERE id IN (SELECT id FROM alerts ORDER BY id LIMIT ?2) AND mailed_at IS NOT NULL AND at < ?1",
-            )
-            .bind(stamp(before))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(&self.writer)
-            .await?;
-            Ok(forgotten.rows_affected())
-        })
+        self.forget(
+            "DELETE FROM alerts \
+             WHERE id IN (SELECT id FROM alerts ORDER BY id LIMIT ?2) AND mailed_at IS NOT NULL AND at < ?1",
+            before,
+            limit,
+        )
         .await
     }
 
     async fn forget_batches(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
-        self.within(async {
-            let forgotten = query(
+        let forgotten = self
+            .forget(
                 "DELETE FROM batch_items WHERE (batch_id, application_id) IN ( \
                     SELECT o.batch_id, o.application_id FROM batch_items o JOIN batches b ON b.id = o.batch_id \
                     WHERE b.created_at < ?1 \
@@ -91,11 +86,11 @@ impl Retention for SqliteStore {
                         AND NOT EXISTS (SELECT 1 FROM batch_items p \
                             WHERE p.batch_id = b.id AND p.result IS NOT NULL AND p.verdict IS NULL) \
                     LIMIT ?2)",
+                before,
+                limit,
             )
-            .bind(stamp(before))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(&self.writer)
             .await?;
+        self.within(async {
             query(
                 "DELETE FROM batches WHERE created_at < ?1 \
                  AND NOT EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = batches.id)",
@@ -103,22 +98,32 @@ impl Retention for SqliteStore {
             .bind(stamp(before))
             .execute(&self.writer)
             .await?;
-            Ok(forgotten.rows_affected())
+            Ok(forgotten)
         })
         .await
     }
 
     // Their ids are in the order of time.
     async fn forget_verifications(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
+        self.forget(
+            "DELETE FROM verifications \
+             WHERE id IN (SELECT id FROM verifications ORDER BY id LIMIT ?2) AND at < ?1",
+            before,
+            limit,
+        )
+        .await
+    }
+}
+
+impl SqliteStore {
+    /// Deletes by a statement what is older than its `?1`, at most `?2` rows; answers how many.
+    pub(super) async fn forget(&self, delete: &'static str, before: DateTime<Utc>, limit: usize) -> Result<u64> {
         self.within(async {
-            let forgotten = query(
-                "DELETE FROM verifications \
-                 WHERE id IN (SELECT id FROM verifications ORDER BY id LIMIT ?2) AND at < ?1",
-            )
-            .bind(stamp(before))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(&self.writer)
-            .await?;
+            let forgotten = query(delete)
+                .bind(stamp(before))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .execute(&self.writer)
+                .await?;
             Ok(forgotten.rows_affected())
         })
         .await

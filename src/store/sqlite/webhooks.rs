@@ -178,32 +178,22 @@ impl Webhooks for SqliteStore {
     }
 
     async fn forget_deliveries(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
-        self.within(async {
-            let forgotten = query(
-                "DELETE FROM delivered_webhooks WHERE seq IN ( \
-                    SELECT seq FROM delivered_webhooks WHERE delivered_at < ?1 ORDER BY delivered_at LIMIT ?2)",
-            )
-            .bind(stamp(before))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(&self.writer)
-            .await?;
-            Ok(forgotten.rows_affected())
-        })
+        self.forget(
+            "DELETE FROM delivered_webhooks WHERE seq IN ( \
+                SELECT seq FROM delivered_webhooks WHERE delivered_at < ?1 ORDER BY delivered_at LIMIT ?2)",
+            before,
+            limit,
+        )
         .await
     }
 
     async fn forget_dead_webhooks(&self, before: DateTime<Utc>, limit: usize) -> Result<u64> {
-        self.within(async {
-            let forgotten = query(
-                "DELETE FROM webhooks \
-                 WHERE seq IN (SELECT seq FROM webhooks WHERE dead ORDER BY seq LIMIT ?2) AND dead AND created_at < ?1",
-            )
-            .bind(stamp(before))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .execute(&self.writer)
-            .await?;
-            Ok(forgotten.rows_affected())
-        })
+        self.forget(
+            "DELETE FROM webhooks \
+             WHERE seq IN (SELECT seq FROM webhooks WHERE dead ORDER BY seq LIMIT ?2) AND dead AND created_at < ?1",
+            before,
+            limit,
+        )
         .await
     }
 }
