@@ -57,7 +57,7 @@ use super::{exit::Refused, prepare, serve::Role};
 /// Webhooks delivered at once.
 const WEBHOOK_TRIES: usize = 64;
 /// Commits side by side on PostgreSQL, where some write while others collect. SQLite has one writer.
-const COMMITTERS: usize = 4;
+const COMMITTERS: usize = 2;
 
 /// Key material: named, or beside the SQLite file where it is made on the first start.
 ///

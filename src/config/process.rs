@@ -111,8 +111,8 @@ impl Default for EngineConfig {
         Self {
             lease_seconds: Seconds::new(10),
             poll_ms: 250,
-            commit_batch: 200,
-            commit_linger_ms: 2,
+            commit_batch: 1000,
+            commit_linger_ms: 20,
             concurrency: BTreeMap::new(),
             drain_seconds: Seconds::new(20),
         }

@@ -39,6 +39,12 @@ impl Stage {
             _ => None,
         }
     }
+
+    /// Whether a run of the stage has no effect outside: it asks, what it asks may be asked again, and its answer counts
+    /// only once it is committed. Such a run may begin before the state that it follows from is durable.
+    pub const fn only_asks(self) -> bool {
+        !matches!(self, Self::Notification)
+    }
 }
 
 /// Wire names of the outcomes.

@@ -269,7 +269,8 @@ fn settle(shared: &Shared, request: Request, result: Admitted) -> bool {
             let waits = place.is_none();
             if let Some(place) = place {
                 let jobs = vec![admission.job.clone()];
-                shared.known.keep(shared.lease, Snapshot { application: application.clone(), jobs, review: None });
+                let state = Snapshot { application: application.clone(), jobs, review: None };
+                shared.known.keep(shared.lease, &Arc::new(state));
                 shared.dispatcher.send(Run::new(
                     application.clone(),
                     admission.job,

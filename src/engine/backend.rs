@@ -137,7 +137,7 @@ where
         let mut inner = mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             // A process that stops gives back what was not begun.
-            let Some(_turn) = finish.shared.places.turn(run.job().stage).await else { return Ok(()) };
+            let Some(turn) = finish.shared.places.turn(run.job().stage).await else { return Ok(()) };
             let begin = || (Instant::now(), finish.shared.clock.now());
             let ((started, began), result) = if let Err(wait) = finish.take_token(run.job().stage).await {
                 (begin(), Ok(wait))
@@ -149,6 +149,8 @@ where
                 let _together = finish.gate.read().await;
                 (begin(), inner.call(task).await)
             };
+            // Turns are for what runs: its commit needs none.
+            drop(turn);
             finish.note(&run, started);
             let decision = result.unwrap_or_else(|error| failed(&error.into()));
             metrics::counter!(ATTEMPTS, "stage" => run.job().stage.as_str(), "result" => decision.name()).increment(1);

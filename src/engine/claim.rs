@@ -134,7 +134,7 @@ async fn start(shared: &Arc<Shared>, committer: &Committer, claimed: Claimed, pl
             if job.slot == Slot::Main && application.review_id.is_none() {
                 // There is no other job beside one of the main slot, so that this is all of the state.
                 let state = Snapshot { application: application.clone(), jobs: vec![job.clone()], review: None };
-                shared.known.keep(shared.lease, state);
+                shared.known.keep(shared.lease, &Arc::new(state));
             }
             shared.dispatcher.send(Run::new(application, job, Arc::new(applicant), place, Arc::clone(&shared.ledger)));
         }

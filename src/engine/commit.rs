@@ -1,10 +1,12 @@
-//! The one place where an application changes: causes are collected for a moment and committed together.
+//! The one place where an application changes: causes are collected for a moment and committed together. While one
+//! transaction is under way, the next one is planned already, so that several steps of an application can share it.
 //!
 //! Invariants 2 and 5 of the design live here: state, audit and next job change together or not at all, and a
 //! result that the database could not take yet is kept and offered again, for as long as it takes.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,12 +21,13 @@ use crate::{
         ids::ApplicationId,
         plan::Snapshot,
     },
-    store::{StoreError, types::Planner as _},
+    store::StoreError,
     telemetry::metrics::{COMMIT_BATCH_SIZE, COMMIT_DURATION},
 };
 
 use super::{
     backoff::Backoff,
+    batch::{Batch, Caller, Submission},
     planner::{Answer, BatchPlanner, Item, UnknownWorkflow},
     run::Run,
     shared::Shared,
@@ -48,14 +51,6 @@ pub enum ApplyError {
     /// The database refused the write: a defect.
     #[error("the change could not be stored")]
     Failed,
-}
-
-struct Submission {
-    item: Item,
-    since: Instant,
-    /// None for the result of a run, which is offered again until the database takes it.
-    patience: Option<Duration>,
-    reply: oneshot::Sender<Result<Answer, ApplyError>>,
 }
 
 /// Takes causes and commits them. Cheap to clone.
@@ -88,7 +83,7 @@ impl Committer {
         note: Option<SealedRecord>,
     ) -> Result<Snapshot, ApplyError> {
         match self.answer(Item { application, cause, note, applicant: None, began: None }).await? {
-            Answer::Done(snapshot) => Ok(*snapshot),
+            Answer::Done(snapshot) => Ok(Arc::unwrap_or_clone(snapshot)),
             Answer::Refused(refusal, _) => Err(ApplyError::Refused(refusal)),
             Answer::NotFound => Err(ApplyError::NotFound),
         }
@@ -105,6 +100,10 @@ impl Committer {
     /// Commits what a run decided, however long the database is away. A lost fence is no error: somebody else owns the
     /// job by now.
     pub async fn finish(&self, run: &Run, began: DateTime<Utc>, decision: crate::domain::decision::Decision) {
+        // The plan that it followed from was not committed: what was, has runs of its own.
+        if run.is_void() {
+            return;
+        }
         let job = run.job();
         let item = Item {
             application: run.application().id,
@@ -130,7 +129,7 @@ impl Committer {
 
     async fn submit(&self, item: Item, patience: Option<Duration>) -> Result<Answer, ApplyError> {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { item, since: Instant::now(), patience, reply };
+        let submission = Submission { item, caller: Caller { since: Instant::now(), patience, reply } };
         let queue = &self.queues[submission.item.application.0.as_u128() as usize % self.queues.len()];
         queue.send(submission).await.map_err(|_| ApplyError::Unavailable)?;
         answer.await.map_err(|_| ApplyError::Unavailable)?
@@ -139,49 +138,70 @@ impl Committer {
 
 async fn commit_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>) {
     let limit = shared.settings.commit_batch.max(1);
+    let mut next = Batch::new(&shared, Vec::new());
     loop {
-        // What comes while a commit is under way shares the next one: batches grow with the load by themselves.
-        let mut batch = Vec::with_capacity(limit);
-        if queue.recv_many(&mut batch, limit).await == 0 {
+        if next.is_empty() && !take_in(&mut queue, &mut next, limit, None).await {
             return;
         }
         // Under load a moment's patience makes few large commits of many small ones; an idle process never waits.
-        if batch.len() < limit && shared.ledger.len() > 4 * batch.len() {
-            tokio::time::sleep(shared.settings.linger).await;
-            while batch.len() < limit
-                && let Ok(more) = queue.try_recv()
-            {
-                batch.push(more);
-            }
+        let mut patience = Duration::ZERO;
+        if shared.ledger.len() > 4 * next.len() {
+            patience = shared.settings.linger;
+            let more = async { while next.len() < limit && take_in(&mut queue, &mut next, limit, None).await {} };
+            let _enough = tokio::time::timeout(patience, more).await;
         }
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|submission| shared.known.has(submission.item.application));
-        commit_batch(&shared, known).await;
-        commit_batch(&shared, unknown).await;
+        let batch = next.take_ripe(patience);
+        let causes = if write(&batch, &mut queue, &mut next, limit).await {
+            batch.committed()
+        } else {
+            let mut void = HashSet::new();
+            let causes = batch.give_up(&mut void);
+            next = Batch::new(&shared, next.give_up(&mut void));
+            causes
+        };
+        commit_batch(&shared, causes).await;
     }
 }
 
-/// What is known is planned and written in one go; the rest, and what somebody else has changed meanwhile, is planned
-/// on what the database has.
-async fn write(shared: &Shared, items: &[Item]) -> Result<Vec<Result<Answer, UnknownWorkflow>>, StoreError> {
-    let mut states: HashMap<ApplicationId, Option<Snapshot>> = HashMap::with_capacity(items.len());
-    for item in items {
-        states.entry(item.application).or_insert_with(|| shared.known.take(item.application));
+/// Waits for causes and plans them; false when there will be no more.
+async fn take_in<'a>(
+    queue: &mut mpsc::Receiver<Submission>,
+    next: &mut Batch<'a>,
+    limit: usize,
+    being_written: Option<&Batch<'a>>,
+) -> bool {
+    let mut causes = Vec::new();
+    let any = queue.recv_many(&mut causes, limit - next.len()).await > 0;
+    for cause in causes {
+        next.add(cause, being_written);
     }
-    let mut planner = BatchPlanner::new(shared, items);
-    // Claims are counted in the store's transaction: those of other processes count too.
-    if planner.claimants().is_empty() && states.values().all(Option::is_some) {
-        let writes = planner.plan(states.into_values().flatten().collect());
-        if shared.store.commit_known(&writes).await? {
-            return Ok(planner.committed());
-        }
-    }
-    let ids: Vec<ApplicationId> = items.iter().map(|item| item.application).collect();
-    shared.store.commit(&ids, &mut planner).await?;
-    Ok(planner.committed())
+    any
 }
 
-/// Commits a batch; after an error that is the database's own word, one by one, so that a bad one fails alone.
+/// Writes a batch as it was planned, and plans what comes meanwhile: batches grow with the load by themselves.
+async fn write<'a>(
+    batch: &Batch<'a>,
+    queue: &mut mpsc::Receiver<Submission>,
+    next: &mut Batch<'a>,
+    limit: usize,
+) -> bool {
+    let mut written = pin!(batch.write());
+    let mut open = true;
+    loop {
+        tokio::select! {
+            as_planned = &mut written => return as_planned,
+            more = take_in(queue, next, limit, Some(batch)), if open && next.len() < limit => open = more,
+        }
+    }
+}
+
+pub(super) fn note_commit(started: Instant, causes: usize) {
+    metrics::histogram!(COMMIT_DURATION).record(started.elapsed());
+    metrics::histogram!(COMMIT_BATCH_SIZE).record(causes as f64);
+}
+
+/// Plans on what the database has, and commits; after an error that is the database's own word, one by one, so that a bad
+/// one fails alone.
 async fn commit_batch(shared: &Shared, batch: Vec<Submission>) {
     if batch.is_empty() {
         return;
@@ -206,7 +226,7 @@ struct Refused {
 impl Refused {
     fn answer(self) {
         for submission in self.batch {
-            let _gone = submission.reply.send(Err(self.error.clone()));
+            submission.caller.answer(Err(self.error.clone()));
         }
     }
 }
@@ -216,13 +236,14 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), R
     let mut backoff = Backoff::new();
     let mut learned = false;
     loop {
-        let items: Vec<Item> = batch.iter().map(|submission| submission.item.clone()).collect();
+        let items = batch.iter().map(|submission| submission.item.clone()).collect();
+        let ids: Vec<ApplicationId> = batch.iter().map(|submission| submission.item.application).collect();
         let started = Instant::now();
-        match write(shared, &items).await {
-            Ok(answers) => {
-                metrics::histogram!(COMMIT_DURATION).record(started.elapsed());
-                metrics::histogram!(COMMIT_BATCH_SIZE).record(items.len() as f64);
-                batch = answer_decided(batch, answers);
+        let mut planner = BatchPlanner::new(shared, items);
+        match shared.store.commit(&ids, &mut planner).await {
+            Ok(()) => {
+                note_commit(started, batch.len());
+                batch = answer_decided(batch, planner.committed());
                 if batch.is_empty() {
                     return Ok(());
                 }
@@ -249,7 +270,7 @@ async fn try_commit(shared: &Shared, mut batch: Vec<Submission>) -> Result<(), R
                 return Err(Refused { batch, error: ApplyError::Refused(Refusal::LicenceNotCurrent) });
             }
             Err(error) => {
-                log_refused(&error, &items);
+                log_refused(&error, &ids);
                 return Err(Refused { batch, error: ApplyError::Failed });
             }
         }
@@ -262,7 +283,7 @@ fn answer_decided(batch: Vec<Submission>, answers: Vec<Result<Answer, UnknownWor
     for (submission, answer) in batch.into_iter().zip(answers) {
         match answer {
             Ok(answer) => {
-                let _gone = submission.reply.send(Ok(answer));
+                submission.caller.answer(Ok(answer));
             }
             Err(UnknownWorkflow) => strange.push(submission),
         }
@@ -274,25 +295,25 @@ fn answer_decided(batch: Vec<Submission>, answers: Vec<Result<Answer, UnknownWor
 fn turn_away_strange(batch: Vec<Submission>) {
     for submission in batch {
         tracing::error!(application.id = %submission.item.application, "this program does not know the workflow version");
-        let _gone = submission.reply.send(Err(ApplyError::Unavailable));
+        submission.caller.answer(Err(ApplyError::Unavailable));
     }
 }
 
 fn turn_away_impatient(batch: Vec<Submission>) -> Vec<Submission> {
     let (stay, leave): (Vec<_>, Vec<_>) = batch
         .into_iter()
-        .partition(|submission| submission.patience.is_none_or(|patience| submission.since.elapsed() < patience));
+        .partition(|Submission { caller, .. }| caller.patience.is_none_or(|patience| caller.since.elapsed() < patience));
     for submission in leave {
-        let _gone = submission.reply.send(Err(ApplyError::Unavailable));
+        submission.caller.answer(Err(ApplyError::Unavailable));
     }
     stay
 }
 
-fn log_refused(error: &StoreError, items: &[Item]) {
-    let first = items.first().map(|item| item.application.to_string());
+fn log_refused(error: &StoreError, ids: &[ApplicationId]) {
+    let first = ids.first().map(ToString::to_string);
     tracing::error!(
         error = error as &dyn std::error::Error,
-        batch.size = items.len(),
+        batch.size = ids.len(),
         application.first = first,
         "commit was refused"
     );

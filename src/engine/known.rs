@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::domain::{ids::ApplicationId, ids::LeaseId, plan::Snapshot};
@@ -15,31 +15,29 @@ const LIMIT: usize = 20_000;
 
 /// The states by application.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<HashMap<ApplicationId, Snapshot>>);
+pub(super) struct Known(Mutex<HashMap<ApplicationId, Arc<Snapshot>>>);
 
 impl Known {
     /// Takes a state out: two plans are never made from one.
     pub(super) fn take(&self, id: ApplicationId) -> Option<Snapshot> {
-        self.lock().remove(&id)
+        let state = self.lock().remove(&id)?;
+        Some(Arc::unwrap_or_clone(state))
     }
 
-    /// Whether a state is known.
-    pub(super) fn has(&self, id: ApplicationId) -> bool {
-        self.lock().contains_key(&id)
-    }
-
-    /// Keeps a committed state while a job of it is leased to this process.
-    pub(super) fn keep(&self, lease: LeaseId, state: Snapshot) {
+    /// Keeps a committed state while a job of it is leased to this process, and forgets it then.
+    pub(super) fn keep(&self, lease: LeaseId, state: &Arc<Snapshot>) {
+        let mut known = self.lock();
         if state.jobs.iter().any(|job| job.lease == Some(lease)) {
-            let mut known = self.lock();
             if known.len() >= LIMIT {
                 known.clear();
             }
-            known.insert(state.application.id, state);
+            known.insert(state.application.id, Arc::clone(state));
+        } else {
+            known.remove(&state.application.id);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ApplicationId, Snapshot>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ApplicationId, Arc<Snapshot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

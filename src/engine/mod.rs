@@ -6,6 +6,7 @@
 pub mod admit;
 pub mod backend;
 mod backoff;
+mod batch;
 mod chain;
 pub mod claim;
 pub mod clock;

@@ -15,7 +15,7 @@ use super::turns::{Turn, Turns};
 
 /// Jobs held for each that can run at once. What a process continues with waits here for its turn: through the table it
 /// would be written, claimed and read again, which costs as much as running it.
-const HELD_PER_TURN: usize = 4;
+const HELD_PER_TURN: usize = 8;
 
 /// The places of one process. A process without the worker role has none.
 #[derive(Debug, Default)]

@@ -1,8 +1,11 @@
 //! What a stage is given, and what it must implement.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, hash_map::Entry},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -11,7 +14,7 @@ use crate::{
         application::Application,
         decision::Decision,
         ids::ApplicationId,
-        job::{Job, Slot},
+        job::Job,
         personal::Applicant,
         stage::Stage,
     },
@@ -41,6 +44,7 @@ struct Inner {
     job: Job,
     applicant: Arc<Applicant>,
     queued: Instant,
+    void: AtomicBool,
     ledger: Arc<Ledger>,
     _place: Place,
 }
@@ -54,8 +58,24 @@ impl Run {
         place: Place,
         ledger: Arc<Ledger>,
     ) -> Self {
-        ledger.enter(application.id, &job);
-        Self(Arc::new(Inner { application, job, applicant, queued: Instant::now(), ledger, _place: place }))
+        ledger.enter(held(application.id, &job));
+        let (queued, void) = (Instant::now(), AtomicBool::new(false));
+        Self(Arc::new(Inner { application, job, applicant, queued, void, ledger, _place: place }))
+    }
+
+    /// Which job, under which fence.
+    pub fn held(&self) -> Held {
+        held(self.0.application.id, &self.0.job)
+    }
+
+    /// Says that the plan which this run follows from was not committed: whatever it decides is forgotten.
+    pub(super) fn make_void(&self) {
+        self.0.void.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Run::make_void`] was called.
+    pub(super) fn is_void(&self) -> bool {
+        self.0.void.load(Ordering::SeqCst)
     }
 
     /// The application as it stood when the job was leased.
@@ -86,31 +106,36 @@ impl Run {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.ledger.leave(self.application.id, &self.job);
+        self.ledger.leave(held(self.application.id, &self.job));
     }
 }
 
-/// What this process holds: the other side of the leases in the table.
+fn held(application_id: ApplicationId, job: &Job) -> Held {
+    Held { application_id, slot: job.slot, fence: job.fence }
+}
+
+/// What this process holds: the other side of the leases in the table. How many runs there are of each: one that is void
+/// may go on beside the one that counts.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<HashMap<(ApplicationId, Slot), i64>>);
+pub struct Ledger(Mutex<HashMap<Held, usize>>);
 
 impl Ledger {
-    fn enter(&self, id: ApplicationId, job: &Job) {
-        self.lock().insert((id, job.slot), job.fence);
+    fn enter(&self, held: Held) {
+        *self.lock().entry(held).or_default() += 1;
     }
 
-    /// A later fence of the same slot may have been entered already: the commit that ends a run leases the next.
-    fn leave(&self, id: ApplicationId, job: &Job) {
-        let mut held = self.lock();
-        if held.get(&(id, job.slot)) == Some(&job.fence) {
-            held.remove(&(id, job.slot));
+    fn leave(&self, held: Held) {
+        if let Entry::Occupied(mut runs) = self.lock().entry(held) {
+            *runs.get_mut() -= 1;
+            if *runs.get() == 0 {
+                runs.remove();
+            }
         }
     }
 
     /// Everything held now.
     pub fn held(&self) -> Vec<Held> {
-        let held = self.lock();
-        held.iter().map(|(&(application_id, slot), &fence)| Held { application_id, slot, fence }).collect()
+        self.lock().keys().copied().collect()
     }
 
     /// How many jobs are held.
@@ -123,7 +148,7 @@ impl Ledger {
         self.len() == 0
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(ApplicationId, Slot), i64>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Held, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,9 +158,12 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::engine::{
-        fixture::{Site, applicant},
-        places::Places,
+    use crate::{
+        domain::job::Slot,
+        engine::{
+            fixture::{Site, applicant},
+            places::Places,
+        },
     };
 
     fn job(fence: i64, attempts: u32) -> Job {
@@ -170,6 +198,20 @@ mod tests {
         assert_eq!(ledger.held().iter().map(|held| held.fence).collect::<Vec<_>>(), [5]);
         drop(second);
         assert_eq!(ledger.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_held_until_the_last_of_its_runs_is_gone() {
+        let application = Site::start().await.admit(1).await;
+        let ledger = Arc::new(Ledger::default());
+        let void = run(&ledger, &application, job(4, 0)).await;
+        let again = run(&ledger, &application, job(4, 0)).await;
+        void.make_void();
+        assert!(void.is_void() && !again.is_void());
+        drop(void);
+        assert_eq!(ledger.held(), [again.held()]);
+        drop(again);
+        assert!(ledger.is_empty());
     }
 
     #[tokio::test]

@@ -211,6 +211,36 @@ async fn every_process_follows_an_imported_calendar() {
     assert_eq!(beat_after("later", "of a later program").await, newer, "and works on");
 }
 
+/// Somebody else changed the application while its run went on: the run counts, on what the database has, and what begins
+/// on the plan that did not hold does not.
+#[tokio::test]
+async fn a_plan_on_an_outdated_state_is_made_anew() {
+    let stage = Arc::new(Gated { go: Some(Semaphore::new(0)), ..Gated::default() });
+    let site = Site::with(Places::new([(STAGE, 1), (Stage::FaceVerification, 1)])).await;
+    let mut faces = site.engine.shared.dispatcher.open(Stage::FaceVerification);
+    site.engine.work(vec![Arc::clone(&stage) as Arc<dyn StageRunner>]);
+    let application = site.admit(1).await;
+    site.change(application.id, |write| {
+        write.after.application.priority = 7;
+        write.after.application.revision += 1;
+    })
+    .await;
+    stage.go.as_ref().unwrap().add_permits(1);
+
+    let void = faces.recv().await.unwrap();
+    let counts = faces.recv().await.unwrap();
+    assert_eq!((void.held(), void.application().priority), (counts.held(), 0));
+    assert_eq!(counts.application(), &stored(&site, application.id).await);
+    let passed = || Decision::Advance { outcome: outcome::PASSED, finding: Finding::Nothing };
+    site.engine.committer.finish(&void, site.engine.shared.clock.now(), passed()).await;
+    assert_eq!(stored(&site, application.id).await.stage, Some(Stage::FaceVerification));
+    site.engine.committer.finish(&counts, site.engine.shared.clock.now(), passed()).await;
+    let after = stored(&site, application.id).await;
+    assert_eq!((after.stage, after.priority), (Some(Stage::Generation), 7));
+    drop((void, counts));
+    site.engine.drain().await;
+}
+
 /// The application's workflow is a release that this process has never seen.
 async fn of_a_later_release(site: &Site) -> (Application, PinnedWorkflow) {
     let application = site.admit(1).await;

@@ -6,6 +6,12 @@ use super::{
     key::Key,
 };
 use crate::domain::wire::wire_enum;
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
+    },
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::fmt;
 
@@ -134,15 +140,19 @@ impl Public {
 }
 
 struct Es256 {
-    key: p256::ecdsa::SigningKey,
+    key: EcdsaKeyPair,
     public: Public,
 }
 
 impl Es256 {
     fn new(key: &Key) -> Result<Self, SignatureError> {
-        let key = p256::ecdsa::SigningKey::from_slice(&key.0).map_err(|_| SignatureError::InvalidKey)?;
-        let point = key.verifying_key().to_sec1_point(false);
-        Ok(Self { public: Public::new(SigningAlgorithm::Es256, "P-256", point.as_bytes()), key })
+        let invalid = |_| SignatureError::InvalidKey;
+        use p256::elliptic_curve::sec1::ToSec1Point as _;
+        let private = p256::SecretKey::from_slice(&key.0).map_err(|_| SignatureError::InvalidKey)?;
+        let point = private.public_key().to_sec1_point(false);
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let key = EcdsaKeyPair::from_private_key_and_public_key(algorithm, &key.0, point.as_bytes());
+        Ok(Self { key: key.map_err(invalid)?, public: Public::new(SigningAlgorithm::Es256, "P-256", point.as_bytes()) })
     }
 }
 
@@ -160,15 +170,13 @@ impl Signer for Es256 {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
-        use p256::ecdsa::{Signature, signature::Signer as _};
-        let signature: Signature = self.key.try_sign(message).map_err(|_| SignatureError::Failed)?;
-        Ok(signature.to_bytes().to_vec())
+        let signature = self.key.sign(&SystemRandom::new(), message).map_err(|_| SignatureError::Failed)?;
+        Ok(signature.as_ref().to_vec())
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        use p256::ecdsa::{Signature, signature::Verifier as _};
-        let signature = Signature::from_slice(signature).map_err(|_| SignatureError::Wrong)?;
-        self.key.verifying_key().verify(message, &signature).map_err(|_| SignatureError::Wrong)
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key());
+        public.verify(message, signature).map_err(|_| SignatureError::Wrong)
     }
 }
 

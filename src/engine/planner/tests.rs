@@ -9,6 +9,7 @@ use crate::{
     domain::{
         application::{Kind, OutcomeCode, Status},
         audit::{ChainEvent, hash},
+        cause::ReviewAct,
         decision::{Decision, Failure, Finding, Rejection},
         event::{Actor, ActorKind},
         ids::{LeaseId, PhotoId},
@@ -95,7 +96,7 @@ async fn two_causes_of_one_application_are_one_write_with_one_chain() {
     let snapshot = leased(&site).await;
     let items =
         [item(&snapshot, viewed()), ran(&snapshot, eligible()), item(&snapshot, cancel()), item(&snapshot, cancel())];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot.clone()]));
     assert_eq!(kinds(&write), ["photo_viewed", "stage_completed", "cancelled"]);
     assert_chained(&write);
@@ -121,7 +122,7 @@ async fn the_applications_of_a_batch_do_not_mix() {
     let first = leased(&site).await;
     let second = Snapshot { application: site.admit(2).await, ..first.clone() };
     let items = [item(&first, viewed()), item(&second, cancel()), item(&first, viewed())];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     // In another order than asked for.
     let writes = planner.plan(vec![second.clone(), first.clone()]);
     writes.iter().for_each(assert_chained);
@@ -133,7 +134,7 @@ async fn the_applications_of_a_batch_do_not_mix() {
 
 fn state(answer: Answer) -> Option<Snapshot> {
     match answer {
-        Answer::Done(state) | Answer::Refused(_, state) => Some(*state),
+        Answer::Done(state) | Answer::Refused(_, state) => Some(Arc::unwrap_or_clone(state)),
         Answer::NotFound => None,
     }
 }
@@ -144,7 +145,7 @@ async fn a_refused_cause_writes_nothing() {
     let snapshot = leased(&site).await;
     let late = Cause::Ran { slot: Slot::Main, fence: 0, decision: eligible() };
     let items = [item(&snapshot, late), item(&snapshot, Cause::ReviewClock)];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     assert!(planner.plan(vec![snapshot.clone()]).is_empty());
     let answers = answers(planner);
     assert!(matches!(&answers[..], [Answer::Refused(Refusal::Fenced, _), Answer::Refused(Refusal::Nothing, _)]));
@@ -156,7 +157,7 @@ async fn an_application_that_does_not_exist_is_not_found() {
     let site = site().await;
     let snapshot = leased(&site).await;
     let items = [item(&snapshot, viewed())];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     assert!(planner.plan(vec![]).is_empty());
     assert!(matches!(answers(planner)[..], [Answer::NotFound]));
 }
@@ -167,7 +168,7 @@ async fn a_version_that_is_not_known_changes_nothing() {
     let mut snapshot = leased(&site).await;
     snapshot.application.workflow = WorkflowId::new("first_issue", 99);
     let items = [ran(&snapshot, eligible())];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     assert!(planner.plan(vec![snapshot]).is_empty());
 }
 
@@ -178,7 +179,7 @@ async fn what_follows_a_run_is_leased_and_handed_to_its_worker() {
     let mut runs = shared.dispatcher.open(Stage::FaceVerification);
     let snapshot = leased(&site).await;
     let items = [ran(&snapshot, eligible())];
-    let mut planner = BatchPlanner::new(shared, &items);
+    let mut planner = BatchPlanner::new(shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot]));
     let job = write.after.job(Slot::Main).unwrap();
     assert_eq!((job.stage, job.lease, job.fence), (Stage::FaceVerification, Some(shared.lease), 2));
@@ -199,7 +200,7 @@ async fn both_notices_follow_a_decision() {
     let shared = &site.engine.shared;
     let snapshot = leased(&site).await;
     let items = [ran(&snapshot, rejected())];
-    let mut planner = BatchPlanner::new(shared, &items);
+    let mut planner = BatchPlanner::new(shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot]));
     let leased: Vec<_> = write.after.jobs.iter().map(|job| (job.slot, job.lease, job.fence)).collect();
     assert_eq!(leased, [(Slot::Sms, Some(shared.lease), 2), (Slot::App, Some(shared.lease), 2)]);
@@ -212,7 +213,7 @@ async fn both_notices_follow_a_decision() {
 async fn continues(site: &Site, snapshot: Snapshot, item: Item) -> bool {
     let shared = &site.engine.shared;
     let items = [item];
-    let mut planner = BatchPlanner::new(shared, &items);
+    let mut planner = BatchPlanner::new(shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot]));
     let job = write.after.job(Slot::Main).unwrap();
     assert_eq!(job.fence, if job.lease.is_some() { 2 } else { 1 });
@@ -248,7 +249,7 @@ async fn what_waits_is_not_leased() {
     let snapshot = leased(&site).await;
     let later = Decision::Retry { after: Some(Duration::from_secs(60)), error: Failure::new("http_503", "no") };
     let items = [ran(&snapshot, later)];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot]));
     assert_eq!(write.after.job(Slot::Main).unwrap().lease, None);
     answers(planner);
@@ -262,7 +263,7 @@ async fn what_another_may_hold_is_left_alone() {
     let mut snapshot = leased(&site).await;
     snapshot.jobs.iter_mut().for_each(|job| job.lease = None);
     let items = [Item { applicant: Some(Arc::new(applicant(1))), ..item(&snapshot, viewed()) }];
-    let mut planner = BatchPlanner::new(&site.engine.shared, &items);
+    let mut planner = BatchPlanner::new(&site.engine.shared, items.to_vec());
     let write = one(planner.plan(vec![snapshot.clone()]));
     assert_eq!(write.after.jobs, snapshot.jobs);
 }
@@ -273,7 +274,7 @@ async fn a_repeated_transaction_plans_the_same_and_leaks_no_place() {
     let shared = &site.engine.shared;
     let snapshot = leased(&site).await;
     let items = [ran(&snapshot, eligible()), item(&snapshot, viewed()), item(&snapshot, Cause::ReviewClock)];
-    let mut planner = BatchPlanner::new(shared, &items);
+    let mut planner = BatchPlanner::new(shared, items.to_vec());
     let first = one(planner.plan(vec![snapshot.clone()]));
     assert_eq!(shared.places.taken(Stage::FaceVerification), 1);
     let second = one(planner.plan(vec![snapshot.clone()]));
@@ -291,7 +292,7 @@ async fn a_repeated_transaction_plans_the_same_and_leaks_no_place() {
     assert!(matches!(&answers[..], [Answer::Refused(Refusal::Fenced, _), Answer::Done(_), Answer::Refused(..)]));
 
     // A transaction that never commits gives its places back.
-    let mut planner = BatchPlanner::new(shared, &items);
+    let mut planner = BatchPlanner::new(shared, items.to_vec());
     planner.plan(vec![snapshot]);
     assert_eq!(shared.places.taken(Stage::FaceVerification), 1);
     drop(planner);
@@ -308,10 +309,79 @@ async fn a_run_and_a_cancel_in_one_batch_leave_no_job() {
         [ran(&snapshot, eligible()), item(&snapshot, cancel())],
         [item(&snapshot, cancel()), ran(&snapshot, eligible())],
     ] {
-        let mut planner = BatchPlanner::new(shared, &items);
+        let mut planner = BatchPlanner::new(shared, items.to_vec());
         let write = one(planner.plan(vec![snapshot.clone()]));
         assert_eq!((write.after.application.status, write.after.jobs.len()), (Status::Cancelled, 0));
         answers(planner);
         assert_eq!((shared.places.taken(Stage::FaceVerification), shared.ledger.len()), (0, 0));
     }
+}
+
+/// The `fence`th run of the main job.
+fn ran_under(snapshot: &Snapshot, fence: i64, outcome: &'static str) -> Item {
+    let decision = Decision::Advance { outcome, finding: Finding::Nothing };
+    Item { cause: Cause::Ran { slot: Slot::Main, fence, decision }, ..ran(snapshot, eligible()) }
+}
+
+#[tokio::test]
+async fn what_only_asks_begins_on_the_plan_and_its_answer_joins_it() {
+    let site = site().await;
+    let shared = &site.engine.shared;
+    let mut faces = shared.dispatcher.open(Stage::FaceVerification);
+    let mut generations = shared.dispatcher.open(Stage::Generation);
+    let snapshot = leased(&site).await;
+    let mut planner = BatchPlanner::new(shared, Vec::new());
+    planner.plan_ahead(ran(&snapshot, eligible()), || Some(snapshot.clone())).unwrap();
+    let face = faces.try_recv().unwrap();
+    assert_eq!((face.job().fence, face.application().stage), (2, Some(Stage::FaceVerification)));
+    planner.plan_ahead(ran_under(&snapshot, 2, outcome::PASSED), || unreachable!("it is planned already")).unwrap();
+    let generation = generations.try_recv().unwrap();
+    assert_eq!(planner.planned(snapshot.application.id).unwrap().application, *generation.application());
+
+    let write = one(planner.writes().to_vec());
+    assert_eq!(kinds(&write), ["stage_completed", "deadline_set", "stage_completed", "stage_completed"]);
+    assert_chained(&write);
+    assert_eq!((&write.before, write.after.application.revision), (&snapshot, snapshot.application.revision + 1));
+    let job = write.after.job(Slot::Main).unwrap();
+    assert_eq!((job, job.stage, job.fence), (generation.job(), Stage::Generation, 3));
+    assert!(answers(planner).iter().all(|answer| matches!(answer, Answer::Done(_))));
+    assert!(faces.try_recv().is_err() && generations.try_recv().is_err(), "each began once");
+}
+
+#[tokio::test]
+async fn what_has_effects_or_killed_its_process_begins_after_the_commit() {
+    let site = Site::with(Places::new(Stage::ALL.iter().map(|stage| (*stage, 2)))).await;
+    let shared = &site.engine.shared;
+    let mut notices = shared.dispatcher.open(Stage::Notification);
+    let mut faces = shared.dispatcher.open(Stage::FaceVerification);
+    let snapshot = leased(&site).await;
+    let mut planner = BatchPlanner::new(shared, Vec::new());
+    planner.plan_ahead(ran(&snapshot, rejected()), || Some(snapshot.clone())).unwrap();
+    assert!(notices.try_recv().is_err());
+    answers(planner);
+    assert!(notices.try_recv().is_ok() && notices.try_recv().is_ok());
+
+    let mut suspicious = snapshot.clone();
+    suspicious.jobs.iter_mut().for_each(|job| job.crashes = 1);
+    let mut planner = BatchPlanner::new(shared, Vec::new());
+    planner.plan_ahead(ran(&snapshot, eligible()), || Some(suspicious)).unwrap();
+    assert!(faces.try_recv().is_err());
+    answers(planner);
+    assert!(faces.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn only_what_is_remembered_and_needs_no_count_is_planned_ahead() {
+    let site = site().await;
+    let shared = &site.engine.shared;
+    let snapshot = leased(&site).await;
+    let mut planner = BatchPlanner::new(shared, Vec::new());
+    assert!(planner.plan_ahead(ran(&snapshot, eligible()), || None).is_err());
+    let mut strange = snapshot.clone();
+    strange.application.workflow = WorkflowId::new("first_issue", 99);
+    assert!(planner.plan_ahead(ran(&snapshot, eligible()), || Some(strange)).is_err());
+    let act = ReviewAct::Claim { reviewer: "li".to_owned(), supervisor: false, document: None, token_hash: String::new() };
+    let claim = Cause::Review { review: ReviewId::new(), act };
+    assert!(planner.plan_ahead(item(&snapshot, claim), || Some(snapshot.clone())).is_err());
+    assert!(planner.writes().is_empty());
 }

@@ -8,6 +8,8 @@ pub mod ops;
 pub mod photos;
 pub mod reviews;
 
+use std::sync::Arc;
+
 use crate::{
     domain::cause::Refusal,
     domain::{applicant::FieldError, cause::Cause, decision::SealedRecord, ids::ApplicationId, plan::Snapshot},
@@ -24,8 +26,8 @@ pub(in crate::http) async fn change(
     note: Option<SealedRecord>,
 ) -> Result<(Snapshot, Option<Refusal>), Problem> {
     match state.engine.committer.answer(Item { application, cause, note, applicant: None, began: None }).await? {
-        Answer::Done(snapshot) => Ok((*snapshot, None)),
-        Answer::Refused(refusal, snapshot) => Ok((*snapshot, Some(refusal))),
+        Answer::Done(snapshot) => Ok((Arc::unwrap_or_clone(snapshot), None)),
+        Answer::Refused(refusal, snapshot) => Ok((Arc::unwrap_or_clone(snapshot), Some(refusal))),
         Answer::NotFound => Err(Problem::not_found()),
     }
 }

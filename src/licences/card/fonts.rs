@@ -4,10 +4,11 @@
 //! has is an error: a name is never shown with a gap.
 
 use std::{
-    collections::BTreeSet,
+    cell::OnceCell,
+    collections::{BTreeSet, HashMap},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use resvg::usvg::{
@@ -49,6 +50,9 @@ pub struct GlyphMissing;
 pub(super) struct Fonts {
     database: Arc<Database>,
     faces: Vec<Face>,
+    /// The widths in ems of what was measured so far. Every licence's texts are measured at its issue, and a face tells
+    /// whether it shows a character only by the bounds of its outline.
+    measured: RwLock<HashMap<Form, Option<f64>>>,
 }
 
 struct Face {
@@ -64,7 +68,7 @@ impl Fonts {
     /// # Errors
     /// [`FontError`].
     pub(super) fn load(file: Option<&Path>) -> Result<Self, FontError> {
-        let mut fonts = Self { database: Arc::default(), faces: Vec::new() };
+        let mut fonts = Self { database: Arc::default(), faces: Vec::new(), measured: RwLock::default() };
         if let Some(path) = file {
             let bytes =
                 std::fs::read(path).map_err(|source| FontError::Unreadable { path: path.to_owned(), source })?;
@@ -95,7 +99,7 @@ impl Fonts {
 
     /// Measures texts.
     pub(super) fn ruler(&self) -> Ruler<'_> {
-        Ruler(self.faces.iter().filter_map(Face::measured).collect())
+        Ruler { fonts: self, faces: OnceCell::new() }
     }
 
     /// For the renderer: every text in the preferred font, and in the next one what that lacks.
@@ -148,7 +152,10 @@ impl Measured<'_> {
 }
 
 /// Measures texts by the fonts' own widths.
-pub(super) struct Ruler<'a>(Vec<Measured<'a>>);
+pub(super) struct Ruler<'a> {
+    fonts: &'a Fonts,
+    faces: OnceCell<Vec<Measured<'a>>>,
+}
 
 impl Ruler<'_> {
     /// The width of a text in ems.
@@ -168,8 +175,18 @@ impl Ruler<'_> {
             .collect()
     }
 
-    fn advance(&self, (character, selector): Form) -> Option<f64> {
-        let (face, advance) = self.0.iter().find_map(|face| face.width(character).map(|advance| (face, advance)))?;
+    fn advance(&self, form: Form) -> Option<f64> {
+        let known = self.fonts.measured.read().unwrap_or_else(PoisonError::into_inner).get(&form).copied();
+        known.unwrap_or_else(|| {
+            let advance = self.measure(form);
+            self.fonts.measured.write().unwrap_or_else(PoisonError::into_inner).insert(form, advance);
+            advance
+        })
+    }
+
+    fn measure(&self, (character, selector): Form) -> Option<f64> {
+        let faces = self.faces.get_or_init(|| self.fonts.faces.iter().filter_map(Face::measured).collect());
+        let (face, advance) = faces.iter().find_map(|face| face.width(character).map(|advance| (face, advance)))?;
         if let Some(selector) = selector {
             face.map.map_variant(character, selector)?;
         }

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// What every commit writes, in one round trip. An application is written only while its revision, a job only while its
-/// lease and fence are those that the plan was made from; the statement fails unless all of them are.
+/// lease and fence are those that the plan was made from; the statement fails unless all of them are. Every table is looked
+/// into for the keys of the batch, and what is found is matched with the batch by hashes: see [`WRITING`](super::WRITING).
 const WRITE: &str = "
 WITH application AS (
     UPDATE applications AS a SET
@@ -28,7 +29,7 @@ WITH application AS (
             $9::timestamptz[], $10::timestamptz[], $11::text[], $55::bigint[], $56::bigint[])
         AS w(id, status, stage, needs_operator, error_code, authority, due_at, completed_at, document,
             revision, held_revision)
-    WHERE a.id = w.id AND a.revision = w.held_revision
+    WHERE a.id = ANY($1) AND a.id = w.id AND a.revision = w.held_revision
     RETURNING 1
 ), standing AS (
     INSERT INTO unfinished AS u (application_id, holder, open) SELECT * FROM unnest($4::uuid[], $5::text[], $58::boolean[])
@@ -50,14 +51,14 @@ WITH application AS (
     FROM unnest($18::uuid[], $19::text[], $20::text[], $21::timestamptz[], $22::uuid[], $23::bigint[], $24::integer[],
             $25::integer[], $26::smallint[], $27::uuid[], $28::bigint[])
         AS w(application_id, slot, stage, due_at, lease, fence, attempts, crashes, priority, held_lease, held_fence)
-    WHERE j.application_id = w.application_id AND j.slot = w.slot
+    WHERE j.application_id = ANY($18) AND j.application_id = w.application_id AND j.slot = w.slot
         AND j.fence = w.held_fence AND j.lease IS NOT DISTINCT FROM w.held_lease
     RETURNING 1
 ), gone AS (
     DELETE FROM jobs AS j
     USING unnest($29::uuid[], $30::text[], $31::uuid[], $32::bigint[])
         AS w(application_id, slot, held_lease, held_fence)
-    WHERE j.application_id = w.application_id AND j.slot = w.slot
+    WHERE j.application_id = ANY($29) AND j.application_id = w.application_id AND j.slot = w.slot
         AND j.fence = w.held_fence AND j.lease IS NOT DISTINCT FROM w.held_lease
     RETURNING 1
 ), added AS (

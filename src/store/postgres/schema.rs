@@ -46,6 +46,8 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261128080100_keep_delivered_webhooks.sql",
     "20261128090000_index_assigned_reviews.sql",
     "20261128090100_index_stalled_by_stage.sql",
+    "20261130000000_drop_unread_indexes.sql",
+    "20261130000100_leave_room_for_two_updates.sql",
 );
 
 /// The oldest server with everything that the statements use.

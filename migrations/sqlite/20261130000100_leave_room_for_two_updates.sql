@@ -1,0 +1,2 @@
+-- On PostgreSQL only: here a row is changed where it stands.
+SELECT 1;
