@@ -41,8 +41,10 @@ const IN_FLIGHT: usize = 800;
 const CEILING_BATCH: usize = 200;
 /// Applications of the ceiling's latency, one after another.
 const ALONE: usize = 50;
-/// Single submissions of the latency run.
+/// Single submissions of the latency run, and those before it that do not count: the first ones open connections and make
+/// plans.
 const SINGLE: usize = 300;
+const WARM_UP: usize = 20;
 /// Clients of the HTTP run, and requests of each.
 const CLIENTS: usize = 32;
 const REQUESTS: usize = 60;
@@ -210,7 +212,7 @@ async fn throughput(server: &Server, count: usize) -> anyhow::Result<Duration> {
 async fn idle_latency(server: &Server, count: usize) -> anyhow::Result<(Latency, ApplicationId)> {
     let mut samples = Vec::with_capacity(count);
     let mut last = None;
-    for index in 0..count {
+    for index in 0..WARM_UP + count {
         let mut changes = server.engine.shared.changes.subscribe();
         let new = sample(20_000_000 + index)?;
         let started = Instant::now();
@@ -223,7 +225,9 @@ async fn idle_latency(server: &Server, count: usize) -> anyhow::Result<(Latency,
                 break;
             }
         }
-        samples.push(started.elapsed());
+        if index >= WARM_UP {
+            samples.push(started.elapsed());
+        }
         last = Some(application.id);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -56,7 +56,7 @@ use super::{exit::Refused, prepare, serve::Role};
 
 /// Webhooks delivered at once.
 const WEBHOOK_TRIES: usize = 64;
-/// Commits side by side on PostgreSQL, where some write while others collect. SQLite has one writer.
+/// Commits side by side: one collects while the other writes.
 const COMMITTERS: usize = 2;
 
 /// Key material: named, or beside the SQLite file where it is made on the first start.
@@ -326,7 +326,7 @@ pub async fn engine(
         lease: config.engine.lease_seconds.duration(),
         poll: config.engine.poll(),
         commit_batch: config.engine.commit_batch,
-        committers: if config.database.url.sqlite_path().is_some() { 1 } else { COMMITTERS },
+        committers: COMMITTERS,
         linger: config.engine.commit_linger(),
         drain: config.engine.drain_seconds.duration(),
         timing: Timing {

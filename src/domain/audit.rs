@@ -178,7 +178,10 @@ mod tests {
     fn what_is_canonical_as_it_is_needs_no_canonicalizer() {
         let texts = (0..0x250).filter_map(char::from_u32).collect::<String>() + "\u{2028}\u{fb33}😀";
         for (data, as_it_is) in [
-            (json!({"b": [1, -7, texts], "a": {"z": null, "A": true, "aa": {}, "a": []}, "": 9_007_199_254_740_992_i64}), true),
+            (
+                json!({"b": [1, -7, texts], "a": {"z": null, "A": true, "aa": {}, "a": []}, "": 9_007_199_254_740_992_i64}),
+                true,
+            ),
             (json!({"score": 0.5}), false),
             (json!([{"é": 1}]), false),
         ] {

@@ -300,9 +300,9 @@ fn turn_away_strange(batch: Vec<Submission>) {
 }
 
 fn turn_away_impatient(batch: Vec<Submission>) -> Vec<Submission> {
-    let (stay, leave): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .partition(|Submission { caller, .. }| caller.patience.is_none_or(|patience| caller.since.elapsed() < patience));
+    let (stay, leave): (Vec<_>, Vec<_>) = batch.into_iter().partition(|Submission { caller, .. }| {
+        caller.patience.is_none_or(|patience| caller.since.elapsed() < patience)
+    });
     for submission in leave {
         submission.caller.answer(Err(ApplyError::Unavailable));
     }

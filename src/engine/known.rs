@@ -24,7 +24,7 @@ impl Known {
         Some(Arc::unwrap_or_clone(state))
     }
 
-    /// Keeps a committed state while a job of it is leased to this process, and forgets it then.
+    /// Keeps a committed state if a job of it is leased to this process; forgets what it knew of it otherwise.
     pub(super) fn keep(&self, lease: LeaseId, state: &Arc<Snapshot>) {
         let mut known = self.lock();
         if state.jobs.iter().any(|job| job.lease == Some(lease)) {

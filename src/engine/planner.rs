@@ -118,10 +118,19 @@ impl<'a> BatchPlanner<'a> {
                 None => return Err(Box::new(item)),
             },
         };
-        let later = self.continuations.len();
+        let (index, later) = (self.items.len(), self.continuations.len());
+        let from_outside = !matches!(item.cause, Cause::Ran { .. });
         self.items.push(item);
         self.answers.push(None);
-        self.apply(self.items.len() - 1, position);
+        self.apply(index, position);
+        // Who asks from outside is refused by what is durable, not by what is remembered or only planned.
+        if from_outside
+            && matches!(self.answers[index], Some(Err(_)))
+            && let Some(refused) = self.items.pop()
+        {
+            self.answers.pop();
+            return Err(Box::new(refused));
+        }
         for next in self.continuations.split_off(later) {
             if self.may_begin(&next, position) {
                 self.begun.extend(self.start(next));
@@ -197,7 +206,8 @@ impl<'a> BatchPlanner<'a> {
             return None;
         }
         let after = before.clone();
-        let write = Write { before, after, events: vec![], webhooks: vec![], licence: None, note: None, alerts: vec![] };
+        let write =
+            Write { before, after, events: vec![], webhooks: vec![], licence: None, note: None, alerts: vec![] };
         self.positions.insert(id, self.writes.len());
         self.writes.push(write);
         Some(self.writes.len() - 1)

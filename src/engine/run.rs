@@ -11,12 +11,7 @@ use std::{
 
 use crate::{
     domain::{
-        application::Application,
-        decision::Decision,
-        ids::ApplicationId,
-        job::Job,
-        personal::Applicant,
-        stage::Stage,
+        application::Application, decision::Decision, ids::ApplicationId, job::Job, personal::Applicant, stage::Stage,
     },
     store::types::Held,
 };

@@ -380,8 +380,15 @@ async fn only_what_is_remembered_and_needs_no_count_is_planned_ahead() {
     let mut strange = snapshot.clone();
     strange.application.workflow = WorkflowId::new("first_issue", 99);
     assert!(planner.plan_ahead(ran(&snapshot, eligible()), || Some(strange)).is_err());
-    let act = ReviewAct::Claim { reviewer: "li".to_owned(), supervisor: false, document: None, token_hash: String::new() };
+    let act =
+        ReviewAct::Claim { reviewer: "li".to_owned(), supervisor: false, document: None, token_hash: String::new() };
     let claim = Cause::Review { review: ReviewId::new(), act };
     assert!(planner.plan_ahead(item(&snapshot, claim), || Some(snapshot.clone())).is_err());
     assert!(planner.writes().is_empty());
+
+    planner.plan_ahead(item(&snapshot, cancel()), || Some(snapshot.clone())).unwrap();
+    assert!(planner.plan_ahead(item(&snapshot, cancel()), || None).is_err(), "the first one is not durable yet");
+    let write = one(planner.writes().to_vec());
+    assert_eq!(kinds(&write), ["cancelled"]);
+    assert!(matches!(answers(planner)[..], [Answer::Done(_)]));
 }
