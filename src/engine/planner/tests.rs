@@ -339,7 +339,7 @@ async fn what_only_asks_begins_on_the_plan_and_its_answer_joins_it() {
     assert_eq!(planner.planned(snapshot.application.id).unwrap().application, *generation.application());
 
     let write = one(planner.writes().to_vec());
-    assert_eq!(kinds(&write), ["stage_completed", "deadline_set", "stage_completed", "stage_completed"]);
+    assert_eq!(kinds(&write), ["stage_completed", "stage_completed", "deadline_set", "stage_completed"]);
     assert_chained(&write);
     assert_eq!((&write.before, write.after.application.revision), (&snapshot, snapshot.application.revision + 1));
     let job = write.after.job(Slot::Main).unwrap();

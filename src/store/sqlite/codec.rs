@@ -2,7 +2,7 @@
 
 use std::{error::Error, str::FromStr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -17,7 +17,7 @@ use crate::domain::{
 
 /// A time as it stands in the file; what is finer than a microsecond is cut off.
 pub(super) fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// A time that may be absent, as it stands in the file.
