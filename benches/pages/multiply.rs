@@ -239,7 +239,7 @@ impl Database {
     pub async fn analyse(&self) {
         match self {
             Self::Sqlite(_) => {
-                self.execute("PRAGMA optimize = 0x10002; PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await
+                self.execute("PRAGMA optimize = 0x10002; PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
             }
             Self::Postgres(_) => self.execute("VACUUM ANALYZE".to_owned()).await,
         }
