@@ -1,20 +1,15 @@
 //! What one transaction of a commit loop will hold: causes planned ahead, and those that only the database can decide.
 
-use std::{
-    collections::HashSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::{
-    domain::cause::{Cause, Refusal},
-    store::types::Held,
-};
+use crate::domain::cause::Refusal;
 
 use super::{
     commit::{ApplyError, note_commit},
     planner::{Answer, BatchPlanner, Item},
+    run::Run,
     shared::Shared,
 };
 
@@ -29,12 +24,22 @@ pub(super) struct Caller {
     pub(super) since: Instant,
     /// None for the result of a run, which is offered again until the database takes it.
     pub(super) patience: Option<Duration>,
+    /// The run that decided, where it was one: what a void one decided is forgotten, wherever it waits.
+    pub(super) run: Option<Run>,
     pub(super) reply: oneshot::Sender<Result<Answer, ApplyError>>,
 }
 
 impl Caller {
     pub(super) fn answer(self, answer: Result<Answer, ApplyError>) {
         let _gone = self.reply.send(answer);
+    }
+
+    fn is_void(&self) -> bool {
+        self.run.as_ref().is_some_and(Run::is_void)
+    }
+
+    fn answer_void(self) {
+        self.answer(Err(ApplyError::Refused(Refusal::Fenced)));
     }
 }
 
@@ -64,6 +69,9 @@ impl<'a> Batch<'a> {
     /// what was committed last, else not yet.
     pub(super) fn add(&mut self, submission: Submission, being_written: Option<&Self>) {
         let Submission { item, caller } = submission;
+        if caller.is_void() {
+            return caller.answer_void();
+        }
         let id = item.application;
         let planned = || being_written.and_then(|batch| batch.planner.planned(id)).cloned();
         match self.planner.plan_ahead(item, || planned().or_else(|| self.shared.known.take(id))) {
@@ -123,26 +131,13 @@ impl<'a> Batch<'a> {
         self.unplanned
     }
 
-    /// The plans do not hold. Gives back the causes but those that runs decided which began on such plans: `void` has the
-    /// jobs of these, of this batch and of the ones before it.
-    pub(super) fn give_up(self, void: &mut HashSet<Held>) -> Vec<Submission> {
+    /// The plans do not hold. Gives back the causes but those that runs decided which began on such plans.
+    pub(super) fn give_up(self) -> Vec<Submission> {
         let (items, begun) = self.planner.give_up();
-        for run in &begun {
-            run.make_void();
-            void.insert(run.held());
-        }
-        let mut causes = Vec::with_capacity(items.len() + self.unplanned.len());
-        for (item, caller) in items.into_iter().zip(self.callers) {
-            match item.cause {
-                Cause::Ran { slot, fence, .. }
-                    if void.contains(&Held { application_id: item.application, slot, fence }) =>
-                {
-                    caller.answer(Err(ApplyError::Refused(Refusal::Fenced)));
-                }
-                _ => causes.push(Submission { item, caller }),
-            }
-        }
-        causes.extend(self.unplanned);
+        begun.iter().for_each(Run::make_void);
+        let planned = items.into_iter().zip(self.callers).map(|(item, caller)| Submission { item, caller });
+        let (void, causes): (Vec<_>, Vec<_>) = planned.chain(self.unplanned).partition(|cause| cause.caller.is_void());
+        void.into_iter().for_each(|cause| cause.caller.answer_void());
         causes
     }
 }
@@ -155,6 +150,7 @@ mod tests {
     use crate::{
         domain::{
             application::Application,
+            cause::Cause,
             decision::{Decision, Finding},
             event::{Actor, ActorKind},
             job::Slot,
@@ -171,7 +167,10 @@ mod tests {
     fn submission(application: &Application, cause: Cause) -> Submission {
         let applicant = Some(Arc::new(applicant(1)));
         let item = Item { application: application.id, cause, note: None, applicant, began: None };
-        Submission { item, caller: Caller { since: Instant::now(), patience: None, reply: oneshot::channel().0 } }
+        Submission {
+            item,
+            caller: Caller { since: Instant::now(), patience: None, run: None, reply: oneshot::channel().0 },
+        }
     }
 
     fn ran(application: &Application) -> Submission {
@@ -243,19 +242,25 @@ mod tests {
         let mut faces = shared.dispatcher.open(Stage::FaceVerification);
         let mut first = Batch::new(shared, Vec::new());
         first.add(ran(&application), None);
+        let run = faces.try_recv().unwrap();
+        let face = |run: Option<Run>| {
+            let decision = Decision::Advance { outcome: outcome::PASSED, finding: Finding::Nothing };
+            let Submission { item, caller } =
+                submission(&application, Cause::Ran { slot: Slot::Main, fence: 2, decision });
+            Submission { item, caller: Caller { run, ..caller } }
+        };
         let mut second = Batch::new(shared, Vec::new());
-        let decision = Decision::Advance { outcome: outcome::PASSED, finding: Finding::Nothing };
-        let face = submission(&application, Cause::Ran { slot: Slot::Main, fence: 2, decision });
-        second.add(face, Some(&first));
+        second.add(face(Some(run.clone())), Some(&first));
         second.add(cancel(&other), None);
         site.change(application.id, |write| write.after.application.revision += 1).await;
         assert!(!first.write().await);
 
-        let mut void = HashSet::new();
-        let again: Vec<_> = first.give_up(&mut void).iter().map(|cause| cause.item.application).collect();
-        assert_eq!(again, [application.id]);
-        let again: Vec<_> = second.give_up(&mut void).iter().map(|cause| cause.item.application).collect();
-        assert_eq!(again, [other.id], "the face was asked about on a plan that does not hold");
-        assert!(faces.try_recv().unwrap().is_void());
+        let again = |batch: Batch<'_>| batch.give_up().iter().map(|cause| cause.item.application).collect::<Vec<_>>();
+        assert_eq!(again(first), [application.id]);
+        assert_eq!(again(second), [other.id], "the face was asked about on a plan that does not hold");
+        assert!(run.is_void());
+        let mut third = Batch::new(shared, Vec::new());
+        third.add(face(Some(run)), None);
+        assert!(third.is_empty(), "its answer was on its way");
     }
 }

@@ -5,7 +5,6 @@
 //! result that the database could not take yet is kept and offered again, for as long as it takes.
 
 use std::{
-    collections::HashSet,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -94,16 +93,12 @@ impl Committer {
     /// # Errors
     /// When nothing could be decided.
     pub async fn answer(&self, item: Item) -> Result<Answer, ApplyError> {
-        self.submit(item, Some(PATIENCE)).await
+        self.submit(item, Some(PATIENCE), None).await
     }
 
     /// Commits what a run decided, however long the database is away. A lost fence is no error: somebody else owns the
     /// job by now.
     pub async fn finish(&self, run: &Run, began: DateTime<Utc>, decision: crate::domain::decision::Decision) {
-        // The plan that it followed from was not committed: what was, has runs of its own.
-        if run.is_void() {
-            return;
-        }
         let job = run.job();
         let item = Item {
             application: run.application().id,
@@ -112,7 +107,7 @@ impl Committer {
             applicant: Some(Arc::clone(run.applicant())),
             began: Some(began),
         };
-        match self.submit(item, None).await {
+        match self.submit(item, None, Some(run.clone())).await {
             Ok(Answer::Done(_)) => {}
             Ok(Answer::Refused(refusal, _)) => {
                 tracing::debug!(application.id = %run.application().id, %refusal, "the result came too late");
@@ -127,9 +122,9 @@ impl Committer {
         }
     }
 
-    async fn submit(&self, item: Item, patience: Option<Duration>) -> Result<Answer, ApplyError> {
+    async fn submit(&self, item: Item, patience: Option<Duration>, run: Option<Run>) -> Result<Answer, ApplyError> {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { item, caller: Caller { since: Instant::now(), patience, reply } };
+        let submission = Submission { item, caller: Caller { since: Instant::now(), patience, run, reply } };
         let queue = &self.queues[submission.item.application.0.as_u128() as usize % self.queues.len()];
         queue.send(submission).await.map_err(|_| ApplyError::Unavailable)?;
         answer.await.map_err(|_| ApplyError::Unavailable)?
@@ -154,9 +149,8 @@ async fn commit_loop(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>)
         let causes = if write(&batch, &mut queue, &mut next, limit).await {
             batch.committed()
         } else {
-            let mut void = HashSet::new();
-            let causes = batch.give_up(&mut void);
-            next = Batch::new(&shared, next.give_up(&mut void));
+            let causes = batch.give_up();
+            next = Batch::new(&shared, next.give_up());
             causes
         };
         commit_batch(&shared, causes).await;
