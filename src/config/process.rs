@@ -98,7 +98,7 @@ pub struct EngineConfig {
     pub poll_ms: u64,
     /// The most plans that one transaction commits.
     pub commit_batch: usize,
-    /// The longest a plan waits for others to share its transaction.
+    /// The longest a plan waits, under load, for others to share its transaction.
     pub commit_linger_ms: u64,
     /// Stages that run more or fewer at once in this process than their workflow says.
     pub concurrency: BTreeMap<Stage, usize>,

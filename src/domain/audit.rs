@@ -82,8 +82,8 @@ pub fn canonical_data(data: &Value) -> Result<String, DataError> {
     serde_json_canonicalizer::to_string(data).map_err(|_| DataError::NotCanonical)
 }
 
-/// Whether RFC 8785 asks for nothing that `serde_json` does not do in any case: it is several times faster, and nearly all
-/// details have plain keys and whole numbers.
+/// Whether RFC 8785 asks for nothing that `serde_json` does not do in any case. Nearly all details have plain keys and whole
+/// numbers, and the canonicalizer took an eighth of the CPU time of a loaded process.
 fn is_canonical_as_it_is(value: &Value) -> bool {
     match value {
         Value::Number(number) => !number.is_f64(),

@@ -109,7 +109,7 @@ impl Committer {
         };
         match self.submit(item, None, Some(run.clone())).await {
             Ok(Answer::Done(_)) => {}
-            Ok(Answer::Refused(refusal, _)) => {
+            Ok(Answer::Refused(refusal, _)) | Err(ApplyError::Refused(refusal @ Refusal::Fenced)) => {
                 tracing::debug!(application.id = %run.application().id, %refusal, "the result came too late");
             }
             // The job is nobody's now: it is freed like every orphan, and the next run sees how the licence stands.

@@ -133,7 +133,8 @@ impl Ledger {
         self.lock().keys().copied().collect()
     }
 
-    /// How many jobs are held.
+    /// How many jobs are held, each under every fence that a run of it still has: one may wait for its commit while the next
+    /// runs.
     pub fn len(&self) -> usize {
         self.lock().len()
     }

@@ -49,7 +49,8 @@ pub struct Settings {
     pub commit_batch: usize,
     /// Commits side by side.
     pub committers: usize,
-    /// The longest that a small batch waits for more, while more runs are under way than it holds.
+    /// The longest that a small batch waits for more, and an application for its next answer, while far more runs are under
+    /// way than the batch holds.
     pub linger: Duration,
     /// How long running stages may go on after SIGTERM.
     pub drain: Duration,

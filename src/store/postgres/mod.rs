@@ -70,9 +70,8 @@ const WRITERS: u32 = 8;
 
 /// How the server plans what is written, and it does so once for each connection: planned each time, a commit took half as
 /// long again. Kept plans must suit every load, whatever the table's statistics said when they were made, and those of the jobs
-/// are often made while hardly any waits. So there is one way to read a table: a bitmap scan, which needs a condition on an
-/// index; and one way to match rows: by hashes. A nested loop over a batch looked good for the one job that was there, and took
-/// half a second for a thousand.
+/// are often made while hardly any waits: a nested loop over a batch looked good for the one job that was there, and took half a
+/// second for a thousand. So rows are matched by hashes, and no index is read as a whole.
 const WRITING: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_indexscan", "off"),
