@@ -16,7 +16,7 @@ use crate::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         offers::{Claimant, Offer},
-        rows::{after, cursor, cursor_key, listed},
+        rows::{after, cursor, cursor_key, listed, of_rare_kind},
         types::{Listed, Page, ReviewFilter, StoredEvent},
     },
 };
@@ -142,10 +142,11 @@ impl Notes for PostgresStore {
     }
 
     async fn count_overturned(&self, reviewer: &str, from: DateTime<Utc>, cap: usize) -> Result<u64> {
-        let count = query(
-            "SELECT count(*) FROM (SELECT FROM events
-             WHERE kind = 'review_overturned' AND data::jsonb ->> 'reviewer' = $1 AND at >= $2 LIMIT $3) capped",
-        )
+        let count = query(concat!(
+            "SELECT count(*) FROM (SELECT FROM events WHERE kind = 'review_overturned'",
+            of_rare_kind!(),
+            " AND at >= $2 AND data::jsonb ->> 'reviewer' = $1 LIMIT $3) capped"
+        ))
         .bind(reviewer)
         .bind(from)
         .bind(row::at_most(cap));

@@ -11,7 +11,8 @@ use super::{
         types::Admission,
     },
     codec::{Columns as _, list, stamp, texts},
-    values, write,
+    values::Statements,
+    write,
 };
 
 /// What is known of the batch's keys and holders.
@@ -40,17 +41,21 @@ pub(super) async fn known(tx: &mut SqliteConnection, batch: &[Admission]) -> Res
 const APPLICATIONS: (&str, usize, &str) = (
     "INSERT OR FAIL INTO applications (id, owner, idempotency_key, request_hash, holder, kind, workflow, photo_id, upstream_ref, submitted_at, \
      status, stage, open, needs_operator, error_code, authority, due_at, deadline_check_at, deadline_level, breached, calendar, \
-     completed_at, document, revision) VALUES",
+     completed_at, document, revision) SELECT * FROM",
     24,
-    "",
+    "WHERE column1 IS NOT NULL",
 );
 
-const APPLICANTS: (&str, usize, &str) =
-    ("INSERT OR FAIL INTO applicants (application_id, key_id, wrapped_key, ciphertext) VALUES", 4, "");
+const APPLICANTS: (&str, usize, &str) = (
+    "INSERT OR FAIL INTO applicants (application_id, key_id, wrapped_key, ciphertext) SELECT * FROM",
+    4,
+    "WHERE column1 IS NOT NULL",
+);
 
 /// Stores new applications with their applicants, jobs, events and counters.
 pub(super) async fn insert(tx: &mut SqliteConnection, created: &[&Admission]) -> Result<()> {
-    values::execute(tx, APPLICATIONS, created, |values, new| {
+    let mut statements = Statements::default();
+    statements.over(APPLICATIONS, created, |values, new| {
         let application = &new.application;
         values
             .bind(application.id.to_string())?
@@ -64,9 +69,8 @@ pub(super) async fn insert(tx: &mut SqliteConnection, created: &[&Admission]) ->
             .bind(application.upstream_ref.as_deref())?
             .bind(stamp(application.submitted_at))?;
         write::application(values, application)
-    })
-    .await?;
-    values::execute(tx, APPLICANTS, created, |values, new| {
+    })?;
+    statements.over(APPLICANTS, created, |values, new| {
         let sealed = &new.applicant;
         values
             .bind(new.application.id.to_string())?
@@ -74,15 +78,16 @@ pub(super) async fn insert(tx: &mut SqliteConnection, created: &[&Admission]) ->
             .bind(sealed.wrapped_key.as_slice())?
             .bind(sealed.ciphertext.as_slice())?;
         Ok(())
-    })
-    .await?;
+    })?;
     let jobs: Vec<_> = created.iter().map(|new| (new.application.id, &new.job)).collect();
-    write::added_jobs(tx, &jobs).await?;
+    write::added_jobs(&mut statements, &jobs)?;
     let events: Vec<_> = created.iter().flat_map(|new| &new.events).collect();
-    write::events(tx, &events).await?;
+    write::events(&mut statements, &events)?;
     let mut counters = BTreeMap::new();
     for new in created {
         *counters.entry(counter_key(&new.application)).or_insert(0) += 1;
     }
-    write::counters(tx, &counters).await
+    write::counters(&mut statements, &counters)?;
+    statements.run(tx).await?;
+    Ok(())
 }

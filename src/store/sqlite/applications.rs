@@ -12,7 +12,7 @@ use super::{
             Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
         },
     },
-    SqliteStore, admit,
+    SqliteStore, Writer, admit,
     codec::{Columns as _, from_document, jobs, stamp, stamp_opt, to_document},
 };
 use crate::domain::{
@@ -33,10 +33,11 @@ impl Applications for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.within(async {
-            let mut writer = self.writer().await?;
+        let (pool, batch) = (self.writer.clone(), batch.to_vec());
+        self.apart(async move {
+            let mut writer = Writer::of(&pool).await?;
             let mut tx = writer.begin().await?;
-            let judged = admit::known(&mut tx, batch).await?.judge(batch);
+            let judged = admit::known(&mut tx, &batch).await?.judge(&batch);
             let created: Vec<&Admission> = batch
                 .iter()
                 .zip(&judged)

@@ -10,9 +10,10 @@ use super::{
         rows::Rows,
         types::{Planner, Snapshot, Write},
     },
-    SqliteStore,
+    SqliteStore, Writer,
     codec::{Columns as _, from_document, jobs, stamp, texts},
-    now, write,
+    now,
+    write::Prepared,
 };
 use crate::domain::ids::ApplicationId;
 
@@ -36,8 +37,8 @@ impl SqliteStore {
         if writes.is_empty() {
             tx.rollback().await?;
         } else {
-            // The writer's lock is held since the states were read.
-            store(&mut tx, &locked, &writes).await?;
+            // The writer's lock is held since the states were read: they are what they were.
+            Prepared::of(&Rows::of(&locked, &writes)?)?.run(&mut tx).await?;
             tx.commit().await?;
         }
         writer.settle();
@@ -49,17 +50,22 @@ impl SqliteStore {
         if writes.is_empty() {
             return Ok(true);
         }
-        let mut writer = self.writer().await?;
-        let mut tx = writer.begin().await?;
         let locked = writes.iter().map(|write| write.before.application.id).collect();
-        let present = store(&mut tx, &locked, writes).await?;
-        if present {
-            tx.commit().await?;
-        } else {
-            tx.rollback().await?;
-        }
-        writer.settle();
-        Ok(present)
+        let prepared = Prepared::of(&Rows::of(&locked, writes)?)?;
+        let pool = self.writer.clone();
+        self.apart(async move {
+            let mut writer = Writer::of(&pool).await?;
+            let mut tx = writer.begin().await?;
+            let present = prepared.run(&mut tx).await?;
+            if present {
+                tx.commit().await?;
+            } else {
+                tx.rollback().await?;
+            }
+            writer.settle();
+            Ok(present)
+        })
+        .await
     }
 }
 
@@ -91,26 +97,4 @@ async fn load(tx: &mut SqliteConnection, ids: &[ApplicationId]) -> Result<Vec<Sn
             })
         })
         .collect()
-}
-
-/// Writes everything; false as soon as something is not what the plans were made from.
-async fn store(tx: &mut SqliteConnection, locked: &HashSet<ApplicationId>, writes: &[Write]) -> Result<bool> {
-    let rows = Rows::of(locked, writes)?;
-    let met = write::applications(tx, &rows.applications).await?
-        + write::jobs(tx, &rows.changed_jobs).await?
-        + write::gone_jobs(tx, &rows.gone_jobs).await?;
-    if usize::try_from(met) != Ok(rows.guarded()) {
-        return Ok(false);
-    }
-    write::added_jobs(tx, &rows.added_jobs).await?;
-    write::events(tx, &rows.events).await?;
-    write::reviews(tx, &rows.reviews).await?;
-    write::webhooks(tx, &rows.webhooks).await?;
-    write::licences(tx, &rows.licences).await?;
-    write::terminated(tx, &rows.terminated).await?;
-    write::card_problems(tx, &rows.card_problems).await?;
-    write::notes(tx, &rows.notes).await?;
-    write::alerts(tx, &rows.alerts).await?;
-    write::counters(tx, &rows.counters).await?;
-    Ok(true)
 }

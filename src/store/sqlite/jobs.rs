@@ -164,7 +164,7 @@ impl Jobs for SqliteStore {
     }
 
     async fn commit_known(&self, writes: &[Write]) -> Result<bool> {
-        self.within(self.commit_known_plans(writes)).await
+        self.commit_known_plans(writes).await
     }
 
     async fn next_due(&self, stages: &[Stage]) -> Result<Option<DateTime<Utc>>> {

@@ -29,6 +29,7 @@ use std::{fs::File, future::Future, io, time::Duration};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use tokio::runtime::Handle;
 
 use super::{Result, StoreError};
 
@@ -44,14 +45,34 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Ends a call that has no answer after the time limit.
     async fn within<T>(&self, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        tokio::time::timeout(self.limit, call).await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))))
-        })
+        within(self.limit, call).await
+    }
+
+    /// [`within`](Self::within) the limit on a thread of its own: a transaction of many statements would wait between any two
+    /// for a thread of the runtime to be free, and every other one for its end.
+    async fn apart<T: Send + 'static>(&self, call: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let (runtime, call) = (Handle::current(), within(self.limit, call));
+        match tokio::task::spawn_blocking(move || runtime.block_on(call)).await {
+            Ok(result) => result,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(unavailable(io::ErrorKind::Interrupted, "the program ends")),
+            },
+        }
     }
 
     async fn writer(&self) -> Result<Writer> {
-        Ok(Writer { connection: self.writer.acquire().await?, settled: false })
+        Writer::of(&self.writer).await
     }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let late = |_| Err(unavailable(io::ErrorKind::TimedOut, "no answer in time"));
+    tokio::time::timeout(limit, call).await.unwrap_or_else(late)
+}
+
+fn unavailable(kind: io::ErrorKind, why: &str) -> StoreError {
+    StoreError::Unavailable(sqlx::Error::Io(io::Error::new(kind, why)))
 }
 
 /// The writing connection. Whoever does not [`settle`](Writer::settle) it closes it: after a failed or abandoned
@@ -62,6 +83,10 @@ struct Writer {
 }
 
 impl Writer {
+    async fn of(pool: &SqlitePool) -> Result<Self> {
+        Ok(Self { connection: pool.acquire().await?, settled: false })
+    }
+
     /// Begins a transaction that writes; waits for other processes here and nowhere later.
     async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>> {
         Ok(self.connection.begin_with("BEGIN IMMEDIATE").await?)

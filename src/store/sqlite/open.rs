@@ -59,6 +59,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261128090100_index_stalled_by_stage.sql",
     "20261130000000_drop_unread_indexes.sql",
     "20261130000100_leave_room_for_two_updates.sql",
+    "20261130010000_slim_events.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.
@@ -140,6 +141,8 @@ fn settings(url: &str, busy: Duration) -> Result<(SqliteConnectOptions, PathBuf)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // A row that is replaced is deleted first: the triggers of the audit log have to see that.
+        .pragma("recursive_triggers", "ON")
         .busy_timeout(busy)
         .pragma("journal_size_limit", WAL_LIMIT_BYTES.to_string())
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())

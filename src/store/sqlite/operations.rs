@@ -20,7 +20,9 @@ use super::{
     },
     SqliteStore,
     codec::{Columns as _, list, stamp, stamp_opt, texts, to_document},
-    now, write,
+    now,
+    values::Statements,
+    write,
 };
 use crate::domain::{application::ChainHead, audit::acts_chain, event::Actor, stage::Stage};
 
@@ -316,7 +318,10 @@ pub(super) async fn record(tx: &mut SqliteConnection, action: &OperatorAction) -
         .await?;
     let head =
         head.map(|row| Result::Ok(ChainHead { seq: row.try_get("seq")?, hash: row.text("hash")? })).transpose()?;
-    write::events(tx, &[&act_event(action, head)]).await
+    let mut statements = Statements::default();
+    write::events(&mut statements, &[&act_event(action, head)])?;
+    statements.run(tx).await?;
+    Ok(())
 }
 
 fn cap() -> i64 {

@@ -9,7 +9,7 @@ use super::{
         Result, Reviews,
         notes::{Notes, StoredNote},
         offers::{Claimant, Offer},
-        rows::{after, cursor, cursor_key, listed},
+        rows::{after, cursor, cursor_key, listed, of_rare_kind},
         types::{Listed, Page, ReviewFilter, StoredEvent},
     },
     SqliteStore,
@@ -185,10 +185,11 @@ impl Notes for SqliteStore {
 
     async fn count_overturned(&self, reviewer: &str, from: DateTime<Utc>, cap: usize) -> Result<u64> {
         self.within(async {
-            query(
-                "SELECT count(*) AS count FROM (SELECT 1 FROM events \
-                 WHERE kind = 'review_overturned' AND data ->> '$.reviewer' = ?1 AND at >= ?2 LIMIT ?3)",
-            )
+            query(concat!(
+                "SELECT count(*) AS count FROM (SELECT 1 FROM events WHERE kind = 'review_overturned'",
+                of_rare_kind!(),
+                " AND at >= ?2 AND data ->> '$.reviewer' = ?1 LIMIT ?3)"
+            ))
             .bind(reviewer)
             .bind(stamp(from))
             .bind(i64::try_from(cap).unwrap_or(i64::MAX))

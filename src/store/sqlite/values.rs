@@ -1,16 +1,20 @@
-//! Statements over many rows at once: one trip to the connection's thread for each chunk of rows.
+//! Statements over many rows at once: one trip to the connection's thread for each chunk of rows. A trip costs as much as
+//! writing a dozen rows.
 //!
 //! Each value is bound: of one JSON parameter SQLite would read every row again for each of its columns.
 
-use sqlx::{Arguments as _, Sqlite};
-use sqlx::{AssertSqlSafe, Encode, SqliteConnection, Type, query_with, sqlite::SqliteArguments};
+use serde_json::Value;
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, query_with, sqlite::SqliteArguments,
+};
 
 use super::super::Result;
 
-/// Rows of the largest chunk; the others are its halves, so that few texts are ever prepared.
-const LARGEST: usize = 64;
+/// Rows of the largest chunk. A chunk has a power of two of them, so that few texts are ever prepared; those beyond its own
+/// rows are all null.
+const LARGEST: usize = 512;
 
-/// The values of a chunk, row after row.
+/// The values of a statement; those of a chunk row after row.
 #[derive(Default)]
 pub(super) struct Values(SqliteArguments);
 
@@ -22,29 +26,50 @@ impl Values {
     }
 }
 
-/// Runs `before (?, …), (?, …) after` over all rows of `width` values; answers how many rows were changed.
-pub(super) async fn execute<R>(
-    tx: &mut SqliteConnection,
-    (before, width, after): (&'static str, usize, &'static str),
-    mut rows: &[R],
-    bind: impl Fn(&mut Values, &R) -> Result<()>,
-) -> Result<u64> {
-    let mut changed = 0;
-    let mut size = LARGEST;
-    while !rows.is_empty() {
-        while size > rows.len() {
-            size /= 2;
-        }
-        let (chunk, rest) = rows.split_at(size);
-        rows = rest;
-        let mut values = Values::default();
-        for row in chunk {
-            bind(&mut values, row)?;
-        }
+/// Statements with their values, in order: made before the one writer is taken, so that it is held for the writing alone.
+#[derive(Default)]
+pub(super) struct Statements(Vec<(String, Values)>);
+
+impl Statements {
+    /// Adds `before (VALUES (?, …), (?, …)) after` over all rows of `width` values. A row of which `column1` is null must do
+    /// nothing.
+    pub(super) fn over<R>(
+        &mut self,
+        (before, width, after): (&'static str, usize, &'static str),
+        rows: &[R],
+        bind: impl Fn(&mut Values, &R) -> Result<()>,
+    ) -> Result<()> {
         let row = format!("({})", ["?"; 32][..width].join(","));
-        let text = format!("{before} {} {after}", vec![row; size].join(","));
-        // The parts are the program's own, the values are bound.
-        changed += query_with(AssertSqlSafe(text), values.0).execute(&mut *tx).await?.rows_affected();
+        for chunk in rows.chunks(LARGEST) {
+            let mut values = Values::default();
+            for row in chunk {
+                bind(&mut values, row)?;
+            }
+            // A parameter without a value is null.
+            let rows = vec![row.as_str(); chunk.len().next_power_of_two()].join(",");
+            self.0.push((format!("{before} (VALUES {rows}) {after}"), values));
+        }
+        Ok(())
     }
-    Ok(changed)
+
+    /// Adds a statement over one parameter, a JSON array of these values; nothing where there are none.
+    pub(super) fn listed(&mut self, text: &'static str, list: impl IntoIterator<Item = Value>) -> Result<()> {
+        let list: Vec<Value> = list.into_iter().collect();
+        if !list.is_empty() {
+            let mut values = Values::default();
+            values.bind(Value::Array(list).to_string())?;
+            self.0.push((text.to_owned(), values));
+        }
+        Ok(())
+    }
+
+    /// Runs them all; answers how many rows were changed.
+    pub(super) async fn run(self, tx: &mut SqliteConnection) -> Result<u64> {
+        let mut changed = 0;
+        for (text, values) in self.0 {
+            // The parts are the program's own, the values are bound.
+            changed += query_with(AssertSqlSafe(text), values.0).execute(&mut *tx).await?.rows_affected();
+        }
+        Ok(changed)
+    }
 }
