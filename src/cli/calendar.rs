@@ -145,7 +145,7 @@ mod tests {
 
     /// A promise that started on Thursday, 2026-11-19, and is due on the Friday.
     fn promised(write: &mut Write) {
-        write.after.application.deadline = Some(Deadline {
+        write.after_mut().application.deadline = Some(Deadline {
             started_at: "2026-11-19T02:00:00Z".parse().unwrap(),
             due_at: Some("2026-11-20T09:00:00Z".parse().unwrap()),
             checks: Vec::new(),

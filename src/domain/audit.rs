@@ -76,10 +76,12 @@ pub fn canonical_data(data: &Value) -> Result<String, DataError> {
     if !is_exact(data) {
         return Err(DataError::InexactNumber);
     }
-    if is_canonical_as_it_is(data) {
-        return Ok(data.to_string());
-    }
-    serde_json_canonicalizer::to_string(data).map_err(|_| DataError::NotCanonical)
+    let text = if is_canonical_as_it_is(data) {
+        serde_json::to_string(data)
+    } else {
+        serde_json_canonicalizer::to_string(data)
+    };
+    text.map_err(|_| DataError::NotCanonical)
 }
 
 /// Whether RFC 8785 asks for nothing that `serde_json` does not do in any case. Nearly all details have plain keys and whole

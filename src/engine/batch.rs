@@ -252,7 +252,7 @@ mod tests {
         let mut second = Batch::new(shared, Vec::new());
         second.add(face(Some(run.clone())), Some(&first));
         second.add(cancel(&other), None);
-        site.change(application.id, |write| write.after.application.revision += 1).await;
+        site.change(application.id, |write| write.after_mut().application.revision += 1).await;
         assert!(!first.write().await);
 
         let again = |batch: Batch<'_>| batch.give_up().iter().map(|cause| cause.item.application).collect::<Vec<_>>();

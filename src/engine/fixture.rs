@@ -128,9 +128,7 @@ struct Change<F>(F);
 impl<F: FnMut(&mut Write) + Send> Planner for Change<F> {
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
         let write = |before: Snapshot| {
-            let after = before.clone();
-            let mut write =
-                Write { before, after, events: vec![], webhooks: vec![], licence: None, note: None, alerts: vec![] };
+            let mut write = Write::of(Arc::new(before));
             (self.0)(&mut write);
             write
         };

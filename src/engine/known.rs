@@ -19,9 +19,8 @@ pub(super) struct Known(Mutex<HashMap<ApplicationId, Arc<Snapshot>>>);
 
 impl Known {
     /// Takes a state out: two plans are never made from one.
-    pub(super) fn take(&self, id: ApplicationId) -> Option<Snapshot> {
-        let state = self.lock().remove(&id)?;
-        Some(Arc::unwrap_or_clone(state))
+    pub(super) fn take(&self, id: ApplicationId) -> Option<Arc<Snapshot>> {
+        self.lock().remove(&id)
     }
 
     /// Keeps a committed state if a job of it is leased to this process; forgets what it knew of it otherwise.

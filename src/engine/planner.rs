@@ -106,7 +106,11 @@ impl<'a> BatchPlanner<'a> {
     ///
     /// # Errors
     /// Gives the cause back when it can only be planned on what the database has.
-    pub fn plan_ahead(&mut self, item: Item, remembered: impl FnOnce() -> Option<Snapshot>) -> Result<(), Box<Item>> {
+    pub fn plan_ahead(
+        &mut self,
+        item: Item,
+        remembered: impl FnOnce() -> Option<Arc<Snapshot>>,
+    ) -> Result<(), Box<Item>> {
         // Claims are counted in the store's transaction: those of other processes count too.
         if item.cause.claimant().is_some() {
             return Err(Box::new(item));
@@ -160,6 +164,9 @@ impl<'a> BatchPlanner<'a> {
     /// Takes out what is planned of these applications.
     pub fn take_out(&mut self, ids: &HashSet<ApplicationId>) -> Self {
         let mut out = Self::new(self.shared, Vec::new());
+        if ids.is_empty() {
+            return out;
+        }
         let mut moves = self.items.iter().map(|item| ids.contains(&item.application)).collect::<Vec<_>>().into_iter();
         let answers = std::mem::take(&mut self.answers).into_iter();
         (out.answers, self.answers) = answers.partition(|_| moves.next().unwrap_or_default());
@@ -189,7 +196,7 @@ impl<'a> BatchPlanner<'a> {
     }
 
     /// The state that the plans leave of an application.
-    pub fn planned(&self, id: ApplicationId) -> Option<&Snapshot> {
+    pub fn planned(&self, id: ApplicationId) -> Option<&Arc<Snapshot>> {
         self.positions.get(&id).map(|position| &self.writes[*position].after)
     }
 
@@ -199,17 +206,14 @@ impl<'a> BatchPlanner<'a> {
     }
 
     /// Begins an application's write; none if this process does not know the workflow version.
-    fn open(&mut self, before: Snapshot) -> Option<usize> {
+    fn open(&mut self, before: Arc<Snapshot>) -> Option<usize> {
         let id = before.application.id;
         if !self.shared.knows(&before.application.workflow) {
             self.strange.insert(id);
             return None;
         }
-        let after = before.clone();
-        let write =
-            Write { before, after, events: vec![], webhooks: vec![], licence: None, note: None, alerts: vec![] };
         self.positions.insert(id, self.writes.len());
-        self.writes.push(write);
+        self.writes.push(Write::of(before));
         Some(self.writes.len() - 1)
     }
 
@@ -226,7 +230,6 @@ impl<'a> BatchPlanner<'a> {
         let answer = transition(&cx, &write.after, item.cause.clone()).map(|plan| {
             write.note = item.note.clone().or_else(|| write.note.take());
             fold(write, plan, now);
-            write.after.application.revision = write.before.application.revision + 1;
             if let Some(name) = claimant {
                 self.claims.insert(name.to_owned(), claims + 1);
             }
@@ -243,6 +246,7 @@ impl<'a> BatchPlanner<'a> {
     fn lease_what_follows(&mut self, position: usize, applicant: &Arc<Applicant>) {
         let (shared, now) = (self.shared, self.shared.clock.now());
         let Write { before, after, .. } = &mut self.writes[position];
+        let after = Arc::make_mut(after);
         for job in after.jobs.iter_mut().filter(|job| waits(before, job, now)) {
             let Some(place) = shared.places.take(job.stage) else { continue };
             job.lease = Some(shared.lease);
@@ -280,7 +284,7 @@ impl<'a> BatchPlanner<'a> {
             shared.wake_webhooks();
         }
         let states: HashMap<ApplicationId, Arc<Snapshot>> =
-            self.writes.into_iter().map(|write| (write.after.application.id, Arc::new(write.after))).collect();
+            self.writes.into_iter().map(|write| (write.after.application.id, write.after)).collect();
         for state in states.values() {
             shared.known.keep(shared.lease, state);
         }
@@ -313,7 +317,7 @@ impl Planner for BatchPlanner<'_> {
         self.continuations.clear();
         self.strange.clear();
         for snapshot in snapshots {
-            self.open(snapshot);
+            self.open(Arc::new(snapshot));
         }
         for index in 0..self.items.len() {
             if let Some(&position) = self.positions.get(&self.items[index].application) {
@@ -344,14 +348,13 @@ fn change(write: &Write) -> Option<Change> {
 
 /// Adds a plan to the application's write: its events are chained, its announcements become webhooks.
 fn fold(write: &mut Write, plan: Plan, now: DateTime<Utc>) {
-    let Plan { after, events, announcements, licence, alerts } = plan;
-    let mut head = write.after.application.chain.clone();
-    write.after = after;
-    let id = write.after.application.id;
+    let Plan { mut after, events, announcements, licence, alerts } = plan;
+    let id = after.application.id;
     for event in events {
-        write.events.push(append(&mut head, id, now, event));
+        write.events.push(append(&mut after.application.chain, id, now, event));
     }
-    write.after.application.chain = head;
+    after.application.revision = write.before.application.revision + 1;
+    write.after = Arc::new(after);
     for application in announcements {
         if let Some(url) = application.callback_url.clone() {
             write.webhooks.push(NewWebhook { id: WebhookId::new(), url, application, at: now });

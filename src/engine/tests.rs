@@ -221,8 +221,8 @@ async fn a_plan_on_an_outdated_state_is_made_anew() {
     site.engine.work(vec![Arc::clone(&stage) as Arc<dyn StageRunner>]);
     let application = site.admit(1).await;
     site.change(application.id, |write| {
-        write.after.application.priority = 7;
-        write.after.application.revision += 1;
+        write.after_mut().application.priority = 7;
+        write.after_mut().application.revision += 1;
     })
     .await;
     stage.go.as_ref().unwrap().add_permits(1);
@@ -248,7 +248,7 @@ async fn of_a_later_release(site: &Site) -> (Application, PinnedWorkflow) {
     let source = workflows.newest(application.kind).source.replace("version = 1", "version = 9");
     let later = Workflow::parse(&source).unwrap();
     let id = WorkflowId::new(later.name.clone(), later.version);
-    site.change(application.id, |write| write.after.application.workflow = id.clone()).await;
+    site.change(application.id, |write| write.after_mut().application.workflow = id.clone()).await;
     (application, PinnedWorkflow { id: id.to_string(), hash: later.hash, source })
 }
 

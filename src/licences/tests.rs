@@ -66,8 +66,8 @@ impl Bench {
         let photo = Photo { source: PhotoSource::Retained, photo_id: None };
         let licence = Record::new(&application, &applicant, &registered, photo).seal(&shared.secrets).unwrap();
         site.change(application.id, |write| {
-            write.after.application.status = Status::Issued;
-            write.after.application.licence_id = Some(licence.id);
+            write.after_mut().application.status = Status::Issued;
+            write.after_mut().application.licence_id = Some(licence.id);
             write.licence = Some(licence.clone());
         })
         .await;

@@ -1,6 +1,9 @@
 //! What crosses the border between the engine and the databases.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -78,9 +81,9 @@ pub enum Admitted {
 #[derive(Debug, Clone)]
 pub struct Write {
     /// The state that the plan was made from.
-    pub before: Snapshot,
+    pub before: Arc<Snapshot>,
     /// The state to store. Jobs and review are written as differences to `before`.
-    pub after: Snapshot,
+    pub after: Arc<Snapshot>,
     /// Appended to the log.
     pub events: Vec<StoredEvent>,
     /// Appended to the outbox.
@@ -91,6 +94,19 @@ pub struct Write {
     pub note: Option<SealedRecord>,
     /// For the operators' digest.
     pub alerts: Vec<NewAlert>,
+}
+
+impl Write {
+    /// Nothing changes yet.
+    pub fn of(before: Arc<Snapshot>) -> Self {
+        let after = Arc::clone(&before);
+        Self { before, after, events: vec![], webhooks: vec![], licence: None, note: None, alerts: vec![] }
+    }
+
+    /// The state to store, to be changed.
+    pub fn after_mut(&mut self) -> &mut Snapshot {
+        Arc::make_mut(&mut self.after)
+    }
 }
 
 /// Makes plans inside the store's transaction.

@@ -48,7 +48,7 @@ pub async fn a_repeated_request_is_replayed(site: Site) {
     let id = site.admit_one(first.clone()).await;
     // The retry comes with an id of its own and of the same, still open holder.
     assert_eq!(site.admit(&[again(&first)]).await.unwrap(), [Admitted::Replayed(id)]);
-    site.change(&[id], |write| write.after.application.status = Status::Issued).await;
+    site.change(&[id], |write| write.after_mut().application.status = Status::Issued).await;
     assert_eq!(site.admit(&[again(&first)]).await.unwrap(), [Admitted::Replayed(id)]);
     assert_eq!(site.raw.number("SELECT count(*) FROM applications").await, 1);
     assert_eq!(site.events(id).await.unwrap().len(), 1);
@@ -85,7 +85,7 @@ pub async fn a_second_open_application_is_refused(site: Site) {
         "a refused request uses up no key"
     );
 
-    site.change(&[id], |write| write.after.application.status = Status::Cancelled).await;
+    site.change(&[id], |write| write.after_mut().application.status = Status::Cancelled).await;
     assert_eq!(site.admit(&[second]).await.unwrap(), [Admitted::Created]);
 }
 

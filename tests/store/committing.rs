@@ -29,8 +29,8 @@ pub async fn everything_or_nothing(site: Site) {
     let before = site.view(id).await;
     let spoilt = site
         .try_change(&[id], |write| {
-            write.after.application.status = Status::Stalled;
-            write.after.jobs.clear();
+            write.after_mut().application.status = Status::Stalled;
+            write.after_mut().jobs.clear();
             write.alerts.push(AlertKind::Stalled.into());
             make::append(write, "stalled", now);
             write.events[0].seq = 1; // taken
@@ -43,8 +43,8 @@ pub async fn everything_or_nothing(site: Site) {
     assert_eq!(site.status_counts().await.unwrap()[0].status, Status::InProgress);
 
     site.change(&[id], |write| {
-        write.after.application.status = Status::Stalled;
-        write.after.jobs.clear();
+        write.after_mut().application.status = Status::Stalled;
+        write.after_mut().jobs.clear();
         write.alerts.push(AlertKind::Stalled.into());
         make::append(write, "stalled", now);
     })
@@ -63,15 +63,15 @@ pub async fn jobs_are_written_as_differences(site: Site) {
     let now = site.now().await.unwrap();
     let untouched = site.view(ids[1]).await.jobs;
     site.change(&[ids[0]], |write| {
-        write.after.jobs =
+        write.after_mut().jobs =
             vec![make::job(Slot::Sms, Stage::Notification, now), make::job(Slot::App, Stage::Notification, now)];
     })
     .await;
     assert_eq!(slots(&site, ids[0]).await, [(Slot::Sms, 0), (Slot::App, 0)]);
     let lease = LeaseId::new();
     site.change(&[ids[0]], |write| {
-        write.after.jobs.retain(|job| job.slot == Slot::App);
-        let app = &mut write.after.jobs[0];
+        write.after_mut().jobs.retain(|job| job.slot == Slot::App);
+        let app = &mut write.after_mut().jobs[0];
         (app.lease, app.fence, app.attempts, app.crashes, app.priority) = (Some(lease), 4, 2, 1, -7);
         app.due_at = now + Duration::minutes(3);
     })
@@ -81,7 +81,7 @@ pub async fn jobs_are_written_as_differences(site: Site) {
     assert_eq!((jobs.len(), job.slot, job.lease, job.fence), (1, Slot::App, Some(lease), 4));
     assert_eq!((job.attempts, job.crashes, job.priority, job.due_at), (2, 1, -7, now + Duration::minutes(3)));
     assert_eq!(site.view(ids[1]).await.jobs, untouched);
-    site.change(&[ids[0]], |write| write.after.jobs.clear()).await;
+    site.change(&[ids[0]], |write| write.after_mut().jobs.clear()).await;
     assert_eq!(site.view(ids[0]).await.jobs, []);
     assert_eq!(site.raw.number("SELECT count(*) FROM jobs").await, 1);
 }
@@ -92,21 +92,21 @@ pub async fn a_review_goes_with_its_application(site: Site) {
     let review = make::review(id, Some(now + Duration::days(1)));
     site.change(&[id], |write| {
         assert_eq!(write.before.review, None);
-        write.after.application.review_id = Some(review.id);
-        write.after.review = Some(review.clone());
+        write.after_mut().application.review_id = Some(review.id);
+        write.after_mut().review = Some(review.clone());
     })
     .await;
     assert_eq!(site.review(review.id).await.unwrap().as_ref(), Some(&review));
     let expires = now + Duration::minutes(5);
     site.change(&[id], |write| {
         assert_eq!(write.before.review.as_ref(), Some(&review));
-        make::lease(write.after.review.as_mut().unwrap(), "li", expires);
+        make::lease(write.after_mut().review.as_mut().unwrap(), "li", expires);
         write.note = Some(make::sealed("note"));
     })
     .await;
     let claimed = site.review(review.id).await.unwrap().unwrap();
     assert_eq!(claimed.lease.as_ref().map(|lease| (lease.reviewer.as_str(), lease.expires_at)), Some(("li", expires)));
-    site.change(&[id], |write| make::decide(write.after.review.as_mut().unwrap(), now, true)).await;
+    site.change(&[id], |write| make::decide(write.after_mut().review.as_mut().unwrap(), now, true)).await;
     let decided = site.review(review.id).await.unwrap().unwrap();
     assert_eq!(
         (decided.state, decided.decision.is_some_and(|decision| decision.effective)),
@@ -116,8 +116,8 @@ pub async fn a_review_goes_with_its_application(site: Site) {
     // A second round gets a task of its own; the former stays as it was.
     let second = make::review(id, None);
     site.change(&[id], |write| {
-        write.after.application.review_id = Some(second.id);
-        write.after.review = Some(second.clone());
+        write.after_mut().application.review_id = Some(second.id);
+        write.after_mut().review = Some(second.clone());
     })
     .await;
     assert_eq!(site.review(second.id).await.unwrap(), Some(second));
@@ -136,8 +136,8 @@ pub async fn a_new_licence_supersedes_the_former(site: Site) {
         let former = issued.last().map(|(_, former)| former.id);
         let licence = NewLicence { supersedes: former, ..make::licence(classes) };
         site.change(&[id], |write| {
-            write.after.application.status = Status::Issued;
-            write.after.application.licence_id = Some(licence.id);
+            write.after_mut().application.status = Status::Issued;
+            write.after_mut().application.licence_id = Some(licence.id);
             write.licence = Some(licence.clone());
             make::append(write, "issued", now);
         })
@@ -207,7 +207,7 @@ pub async fn counters_are_a_real_count(site: Site) {
                 let mut plan = Plan(|snapshots: Vec<Snapshot>| {
                     let mut writes: Vec<Write> = snapshots.into_iter().map(make::unchanged).collect();
                     for write in &mut writes {
-                        let application = &mut write.after.application;
+                        let application = &mut write.after_mut().application;
                         application.status = Status::ALL[dice.roll(Status::ALL.len())];
                         application.stage = Stage::ALL.get(dice.roll(Stage::ALL.len() + 1)).copied();
                         application.completed_at = application.stage.is_none().then_some(now);
@@ -247,7 +247,7 @@ pub async fn concurrent_commits_follow_each_other(site: Site) {
                 let mut plan = Plan(|snapshots: Vec<Snapshot>| {
                     let add = |snapshot| {
                         let mut write = make::unchanged(snapshot);
-                        write.after.application.review_rounds += 1;
+                        write.after_mut().application.review_rounds += 1;
                         let at = write.after.application.submitted_at;
                         make::append(&mut write, "resumed", at);
                         write
@@ -297,7 +297,7 @@ pub async fn a_plan_keeps_to_what_it_holds(site: Site) {
         let foreign = Snapshot { application: other.application.clone(), jobs: other.jobs.clone(), review: None };
         let mut writes: Vec<Write> = snapshots.into_iter().chain([foreign]).map(make::unchanged).collect();
         for write in &mut writes {
-            write.after.application.status = Status::Stalled;
+            write.after_mut().application.status = Status::Stalled;
         }
         writes
     });
@@ -322,13 +322,13 @@ pub async fn two_writes_of_one_application_count_as_one(site: Site) {
     let now = site.now().await.unwrap();
     let mut plan = Plan(|snapshots: Vec<Snapshot>| {
         let mut first = make::unchanged(snapshots[0].clone());
-        first.after.application.status = Status::Issued;
-        first.after.jobs =
+        first.after_mut().application.status = Status::Issued;
+        first.after_mut().jobs =
             vec![make::job(Slot::Sms, Stage::Notification, now), make::job(Slot::App, Stage::Notification, now)];
         make::append(&mut first, "issued", now);
         let mut second = make::unchanged(first.after.clone());
-        second.after.application.stage = None;
-        second.after.jobs.retain(|job| job.slot == Slot::App);
+        second.after_mut().application.stage = None;
+        second.after_mut().jobs.retain(|job| job.slot == Slot::App);
         make::append(&mut second, "notification_sent", now);
         vec![first, second]
     });
@@ -356,7 +356,7 @@ pub async fn an_old_holder_writes_nothing(site: Site) {
             let mut writes: Vec<Write> = mine.map(make::unchanged).collect();
             wrote = !writes.is_empty();
             for write in &mut writes {
-                write.after.jobs.clear();
+                write.after_mut().jobs.clear();
                 make::append(write, "stage_completed", now);
             }
             writes

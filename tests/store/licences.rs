@@ -28,8 +28,8 @@ async fn issue(site: &Site, holder: &str, licence: &NewLicence, ago: TimeDelta) 
     new.application.holder = holder.to_owned();
     let id = site.admit_one(new).await;
     site.try_change(&[id], |write| {
-        write.after.application.status = Status::Issued;
-        write.after.application.licence_id = Some(licence.id);
+        write.after_mut().application.status = Status::Issued;
+        write.after_mut().application.licence_id = Some(licence.id);
         write.licence = Some(licence.clone());
         make::append(write, "issued", now - ago);
     })
@@ -39,7 +39,7 @@ async fn issue(site: &Site, holder: &str, licence: &NewLicence, ago: TimeDelta) 
 async fn terminate(site: &Site, licence: LicenceId) -> store::Result<()> {
     let (record, now) = (site.licence(licence).await.unwrap().unwrap(), site.now().await.unwrap());
     site.try_change(&[record.application_id], |write| {
-        write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
+        write.after_mut().application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
         make::append(write, "licence_terminated", now);
     })
     .await
@@ -173,7 +173,7 @@ pub async fn licences_without_card_are_listed(site: Site) {
 async fn set_card_problem(site: &Site, licence: LicenceId, card_problem: Option<CardProblem>) {
     let record = site.licence(licence).await.unwrap().unwrap();
     site.change(&[record.application_id], |write| {
-        write.after.application.watch = Some(LicenceWatch { card_problem, ..LicenceWatch::default() });
+        write.after_mut().application.watch = Some(LicenceWatch { card_problem, ..LicenceWatch::default() });
     })
     .await;
 }

@@ -108,11 +108,10 @@ pub async fn decided_ones_wait_at_a_stage(site: Site) {
     let ids = site.admit_many(5).await;
     let mut place = 0;
     site.change(&ids, |write| {
-        let app = &mut write.after.application;
+        let app = &mut write.after_mut().application;
         app.deadline = Some(make::deadline(due, 0, "2026-1"));
         app.stage = Some(Stage::Notification);
         app.status = Status::Rejected;
-        write.after.jobs.clear();
         match place {
             // Its promise is kept.
             0 => app.notified_at = Some(now),
@@ -122,7 +121,7 @@ pub async fn decided_ones_wait_at_a_stage(site: Site) {
         }
         place += 1;
         let [sms, push] = [Slot::Sms, Slot::App].map(|slot| make::job(slot, Stage::Notification, now));
-        write.after.jobs.extend([sms, push]);
+        write.after_mut().jobs = vec![sms, push];
     })
     .await;
     let found = site.dues_at(Stage::Notification, 100).await.unwrap();

@@ -1,6 +1,9 @@
 //! Records to store.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use chrono::{DateTime, Duration, Utc};
 use greenlane::{
@@ -107,21 +110,13 @@ pub fn action(kind: &str, at: DateTime<Utc>) -> OperatorAction {
 }
 
 /// A plan that changes nothing yet.
-pub fn unchanged(before: Snapshot) -> Write {
-    Write {
-        after: before.clone(),
-        before,
-        events: Vec::new(),
-        webhooks: Vec::new(),
-        licence: None,
-        note: None,
-        alerts: Vec::new(),
-    }
+pub fn unchanged(before: impl Into<Arc<Snapshot>>) -> Write {
+    Write::of(before.into())
 }
 
 /// Adds the next event of the chain to a plan.
 pub fn append(write: &mut Write, kind: &str, at: DateTime<Utc>) {
-    let chain = &mut write.after.application.chain;
+    let chain = &mut write.after_mut().application.chain;
     *chain = ChainHead { seq: chain.seq + 1, hash: hash(chain.seq + 1) };
     let seq = chain.seq;
     write.events.push(event(write.after.application.id, seq, kind, at));

@@ -243,8 +243,8 @@ pub async fn verdicts_are_due_once_the_stage_is_left(site: Site) {
     assert_eq!(due(None, 10).await, [], "nothing was tried yet");
     site.settle_batch_items(&retried).await.unwrap();
     assert!(due(None, 10).await.iter().all(|item| item.on_its_way), "all are at the stage");
-    site.change(&applications[..1], |write| write.after.application.stage = Some(Stage::Generation)).await;
-    site.change(&applications[1..2], |write| write.after.application.status = Status::Stalled).await;
+    site.change(&applications[..1], |write| write.after_mut().application.stage = Some(Stage::Generation)).await;
+    site.change(&applications[1..2], |write| write.after_mut().application.status = Status::Stalled).await;
     let started_at = site.batch(new.id).await.unwrap().unwrap().created_at;
     let unverified =
         |n: usize| UnverifiedItem { batch: new.id, started_at, application_id: applications[n], on_its_way: n == 2 };

@@ -56,7 +56,7 @@ pub async fn filters(site: Site) {
     site.admit(&batch).await.unwrap();
     let ids: Vec<ApplicationId> = batch.iter().map(|new| new.application.id).collect();
     site.change(&ids[2..3], |write| {
-        let application = &mut write.after.application;
+        let application = &mut write.after_mut().application;
         application.status = Status::Stalled;
         application.stage = Some(Stage::FaceVerification);
         let failure = Failure::new("face_manual", "verified at the counter");
@@ -64,19 +64,19 @@ pub async fn filters(site: Site) {
     })
     .await;
     site.change(&ids[3..], |write| {
-        let application = &mut write.after.application;
+        let application = &mut write.after_mut().application;
         (application.status, application.stage) = (Status::Issued, Some(Stage::Notification));
         application.notices[0].state = NoticeState::Failed;
     })
     .await;
     site.change(&ids[..1], |write| {
-        let application = &mut write.after.application;
+        let application = &mut write.after_mut().application;
         (application.status, application.stage, application.completed_at) = (Status::Cancelled, None, Some(now));
     })
     .await;
     let completed = site.admit_many(1).await[0];
     site.change(&[completed], |write| {
-        let application = &mut write.after.application;
+        let application = &mut write.after_mut().application;
         (application.status, application.stage, application.completed_at) = (Status::Rejected, None, Some(now));
         application.notices[1].state = NoticeState::Failed;
     })
@@ -176,7 +176,7 @@ pub async fn photos_and_who_uses_them(site: Site) {
     }
     let id = site.admit_many(1).await[0];
     let review = make::review(id, None);
-    site.change(&[id], |write| write.after.review = Some(review.clone())).await;
+    site.change(&[id], |write| write.after_mut().review = Some(review.clone())).await;
     assert_eq!(site.application_of_photo(review.evidence.photo_id).await.unwrap(), Some(id));
 }
 
@@ -192,7 +192,7 @@ pub async fn licences_of_a_holder(site: Site) {
         let id = site.admit_one(new).await;
         let former = site.current_licence("one holder").await.unwrap().map(|former| former.id);
         site.change(&[id], |write| {
-            write.after.application.status = Status::Issued;
+            write.after_mut().application.status = Status::Issued;
             write.licence = Some(NewLicence { supersedes: former, ..make::licence("C1") });
             make::append(write, "issued", now + chrono::Duration::days(day));
         })

@@ -1,5 +1,7 @@
 //! Plans made from remembered states: written if nobody was faster, and otherwise not at all.
 
+use std::sync::Arc;
+
 use chrono::Duration;
 use greenlane::{
     domain::{
@@ -31,9 +33,9 @@ async fn claimed(site: &Site, lease: LeaseId, count: usize) -> Vec<Snapshot> {
 async fn advanced(site: &Site, before: &Snapshot) -> Write {
     let now = site.now().await.unwrap();
     let mut write = make::unchanged(before.clone());
-    write.after.application.revision += 1;
-    write.after.application.upstream_ref = Some(format!("r-{}", write.after.application.revision));
-    for job in &mut write.after.jobs {
+    write.after_mut().application.revision += 1;
+    write.after_mut().application.upstream_ref = Some(format!("r-{}", write.after.application.revision));
+    for job in &mut write.after_mut().jobs {
         job.fence += 1;
     }
     make::append(&mut write, "stage_completed", now);
@@ -55,7 +57,7 @@ pub async fn a_remembered_state_is_written_again_and_again(site: Site) {
             writes.push(advanced(&site, state).await);
         }
         assert!(site.commit_known(&writes).await.unwrap());
-        states = writes.into_iter().map(|write| write.after).collect();
+        states = writes.into_iter().map(|write| Arc::unwrap_or_clone(write.after)).collect();
         for id in &ids {
             assert_eq!(stored(&site, *id).await, (step, 1 + step, 1 + usize::try_from(step).unwrap()));
         }
@@ -71,10 +73,10 @@ pub async fn everything_that_a_plan_has_is_written(site: Site) {
     let now = site.now().await.unwrap();
     let mut write = advanced(&site, &state).await;
     let review = make::review(id, Some(now + Duration::hours(3)));
-    write.after.application.review_id = Some(review.id);
-    write.after.application.status = Status::InReview;
-    write.after.jobs.clear();
-    write.after.review = Some(review.clone());
+    write.after_mut().application.review_id = Some(review.id);
+    write.after_mut().application.status = Status::InReview;
+    write.after_mut().jobs.clear();
+    write.after_mut().review = Some(review.clone());
     write.webhooks.push(make::webhook(&write.after.application, now));
     write.licence = Some(make::licence("C1"));
     write.note = Some(make::sealed("looks fine"));
@@ -98,7 +100,7 @@ pub async fn an_outdated_state_writes_nothing(site: Site) {
     }
     // Somebody else changes one of them; nothing else tells its state from the remembered one.
     let other = states[1].application.id;
-    site.change(&[other], |write| write.after.application.revision += 1).await;
+    site.change(&[other], |write| write.after_mut().application.revision += 1).await;
     assert!(!site.commit_known(&writes).await.unwrap());
     for state in &states {
         let revision = i64::from(state.application.id == other);
@@ -120,7 +122,7 @@ pub async fn an_old_lease_or_fence_writes_nothing(site: Site) {
     site.claim(LeaseId::new(), &wants(1)).await.unwrap();
     assert!(!site.commit_known(std::slice::from_ref(&write)).await.unwrap(), "somebody else has it");
     let mut gone = write;
-    gone.after.jobs.clear();
+    gone.after_mut().jobs.clear();
     assert!(!site.commit_known(&[gone]).await.unwrap(), "nor is it taken away");
     assert_eq!(stored(&site, id).await, (0, 2, 1));
 }

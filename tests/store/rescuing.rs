@@ -63,7 +63,7 @@ pub async fn leaves_the_living_alone(site: Site) {
 pub async fn frees_jobs_of_forgotten_processes(site: Site) {
     let id = site.admit_many(1).await[0];
     let forgotten = LeaseId::new();
-    site.change(&[id], |write| write.after.jobs[0].lease = Some(forgotten)).await;
+    site.change(&[id], |write| write.after_mut().jobs[0].lease = Some(forgotten)).await;
     assert_eq!(site.rescue().await.unwrap(), 1);
     let job = &site.view(id).await.jobs[0];
     assert_eq!((job.lease, job.crashes), (None, 1));

@@ -186,7 +186,7 @@ async fn applied_with(site: &Site, photo: PhotoId) -> ApplicationId {
 
 async fn end(site: &Site, id: ApplicationId, status: Status, at: DateTime<Utc>) {
     site.change(&[id], |write| {
-        let application = &mut write.after.application;
+        let application = &mut write.after_mut().application;
         (application.status, application.stage, application.completed_at) = (status, None, Some(at));
     })
     .await;

@@ -150,7 +150,7 @@ pub async fn offers_what_one_may_claim(site: Site) {
     let own = open(&site, |review| review.priority = 6).await;
     let earlier_round = open(&site, |review| review.priority = 5).await;
     site.change(&[earlier_round.application_id], |write| {
-        write.after.application.reviewed_by = vec!["zhao".to_owned(), "li".to_owned()];
+        write.after_mut().application.reviewed_by = vec!["zhao".to_owned(), "li".to_owned()];
     })
     .await;
     let offered_again =
@@ -186,8 +186,8 @@ impl Planner for ClaimOne {
     fn plan(&mut self, snapshots: Vec<Snapshot>) -> Vec<Write> {
         let claim = |snapshot| {
             let mut write = make::unchanged(snapshot);
-            write.after.application.revision += 1;
-            make::lease(write.after.review.as_mut().unwrap(), "li", Utc::now() + Duration::minutes(5));
+            write.after_mut().application.revision += 1;
+            make::lease(write.after_mut().review.as_mut().unwrap(), "li", Utc::now() + Duration::minutes(5));
             write
         };
         if self.0 == 0 { snapshots.into_iter().map(claim).collect() } else { Vec::new() }
@@ -227,7 +227,7 @@ pub async fn finds_lapsed_leases(site: Site) {
     );
     assert_eq!(site.lapsed_reviews(1).await.unwrap().len(), 1);
     site.change(&[lapsed.application_id, longer.application_id], |write| {
-        let review = write.after.review.as_mut().unwrap();
+        let review = write.after_mut().review.as_mut().unwrap();
         review.state = ReviewState::Open;
         review.lease = None;
     })
@@ -255,8 +255,8 @@ pub async fn open(site: &Site, change: impl FnOnce(&mut Review) + Send) -> Revie
     let mut review = make::review(id, Some(due));
     change(&mut review);
     site.change(&[id], |write| {
-        write.after.application.review_id = Some(review.id);
-        write.after.review = Some(review.clone());
+        write.after_mut().application.review_id = Some(review.id);
+        write.after_mut().review = Some(review.clone());
     })
     .await;
     review

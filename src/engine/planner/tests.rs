@@ -100,7 +100,7 @@ async fn two_causes_of_one_application_are_one_write_with_one_chain() {
     let write = one(planner.plan(vec![snapshot.clone()]));
     assert_eq!(kinds(&write), ["photo_viewed", "stage_completed", "cancelled"]);
     assert_chained(&write);
-    assert_eq!((&write.before, write.after.jobs.len()), (&snapshot, 0));
+    assert_eq!((&*write.before, write.after.jobs.len()), (&snapshot, 0));
     assert_eq!(write.webhooks.iter().map(|hook| hook.application.status).collect::<Vec<_>>(), [Status::Cancelled]);
 
     let answers = answers(planner);
@@ -112,7 +112,7 @@ async fn two_causes_of_one_application_are_one_write_with_one_chain() {
     assert_eq!(refusal, &Refusal::Nothing, "cancelled twice");
     // Every answer tells the state after the whole batch.
     for answer in [first, second, third, fourth] {
-        assert_eq!(**answer, write.after);
+        assert_eq!(*answer, write.after);
     }
 }
 
@@ -331,7 +331,7 @@ async fn what_only_asks_begins_on_the_plan_and_its_answer_joins_it() {
     let mut generations = shared.dispatcher.open(Stage::Generation);
     let snapshot = leased(&site).await;
     let mut planner = BatchPlanner::new(shared, Vec::new());
-    planner.plan_ahead(ran(&snapshot, eligible()), || Some(snapshot.clone())).unwrap();
+    planner.plan_ahead(ran(&snapshot, eligible()), || Some(Arc::new(snapshot.clone()))).unwrap();
     let face = faces.try_recv().unwrap();
     assert_eq!((face.job().fence, face.application().stage), (2, Some(Stage::FaceVerification)));
     planner.plan_ahead(ran_under(&snapshot, 2, outcome::PASSED), || unreachable!("it is planned already")).unwrap();
@@ -341,7 +341,7 @@ async fn what_only_asks_begins_on_the_plan_and_its_answer_joins_it() {
     let write = one(planner.writes().to_vec());
     assert_eq!(kinds(&write), ["stage_completed", "stage_completed", "deadline_set", "stage_completed"]);
     assert_chained(&write);
-    assert_eq!((&write.before, write.after.application.revision), (&snapshot, snapshot.application.revision + 1));
+    assert_eq!((&*write.before, write.after.application.revision), (&snapshot, snapshot.application.revision + 1));
     let job = write.after.job(Slot::Main).unwrap();
     assert_eq!((job, job.stage, job.fence), (generation.job(), Stage::Generation, 3));
     assert!(answers(planner).iter().all(|answer| matches!(answer, Answer::Done(_))));
@@ -356,7 +356,7 @@ async fn what_has_effects_or_killed_its_process_begins_after_the_commit() {
     let mut faces = shared.dispatcher.open(Stage::FaceVerification);
     let snapshot = leased(&site).await;
     let mut planner = BatchPlanner::new(shared, Vec::new());
-    planner.plan_ahead(ran(&snapshot, rejected()), || Some(snapshot.clone())).unwrap();
+    planner.plan_ahead(ran(&snapshot, rejected()), || Some(Arc::new(snapshot.clone()))).unwrap();
     assert!(notices.try_recv().is_err());
     answers(planner);
     assert!(notices.try_recv().is_ok() && notices.try_recv().is_ok());
@@ -364,7 +364,7 @@ async fn what_has_effects_or_killed_its_process_begins_after_the_commit() {
     let mut suspicious = snapshot.clone();
     suspicious.jobs.iter_mut().for_each(|job| job.crashes = 1);
     let mut planner = BatchPlanner::new(shared, Vec::new());
-    planner.plan_ahead(ran(&snapshot, eligible()), || Some(suspicious)).unwrap();
+    planner.plan_ahead(ran(&snapshot, eligible()), || Some(Arc::new(suspicious))).unwrap();
     assert!(faces.try_recv().is_err());
     answers(planner);
     assert!(faces.try_recv().is_ok());
@@ -379,14 +379,14 @@ async fn only_what_is_remembered_and_needs_no_count_is_planned_ahead() {
     assert!(planner.plan_ahead(ran(&snapshot, eligible()), || None).is_err());
     let mut strange = snapshot.clone();
     strange.application.workflow = WorkflowId::new("first_issue", 99);
-    assert!(planner.plan_ahead(ran(&snapshot, eligible()), || Some(strange)).is_err());
+    assert!(planner.plan_ahead(ran(&snapshot, eligible()), || Some(Arc::new(strange))).is_err());
     let act =
         ReviewAct::Claim { reviewer: "li".to_owned(), supervisor: false, document: None, token_hash: String::new() };
     let claim = Cause::Review { review: ReviewId::new(), act };
-    assert!(planner.plan_ahead(item(&snapshot, claim), || Some(snapshot.clone())).is_err());
+    assert!(planner.plan_ahead(item(&snapshot, claim), || Some(Arc::new(snapshot.clone()))).is_err());
     assert!(planner.writes().is_empty());
 
-    planner.plan_ahead(item(&snapshot, cancel()), || Some(snapshot.clone())).unwrap();
+    planner.plan_ahead(item(&snapshot, cancel()), || Some(Arc::new(snapshot.clone()))).unwrap();
     assert!(planner.plan_ahead(item(&snapshot, cancel()), || None).is_err(), "the first one is not durable yet");
     let write = one(planner.writes().to_vec());
     assert_eq!(kinds(&write), ["cancelled"]);

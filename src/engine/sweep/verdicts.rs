@@ -122,7 +122,7 @@ mod tests {
 
         // The last one goes on; all others wait at their stage.
         let last = ids[BATCH];
-        site.change(last, |write| write.after.application.status = Status::Stalled).await;
+        site.change(last, |write| write.after_mut().application.status = Status::Stalled).await;
         let retry = Cause::Operator { actor: actor.clone(), act: OperatorAct::Retry, batch: Some(batch) };
         let cancel = Cause::Cancel { actor, reason: "withdrawn".to_owned() };
         for cause in [retry, cancel] {

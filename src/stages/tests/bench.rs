@@ -144,9 +144,9 @@ impl Bench {
         let issued_at: DateTime<Utc> = at.parse().unwrap();
         self.site
             .change(self.application.id, |write| {
-                write.after.application.kind = kind;
+                write.after_mut().application.kind = kind;
                 // Each of them its own, as if of an application of its own.
-                write.after.application.decided_at = Some(issued_at);
+                write.after_mut().application.decided_at = Some(issued_at);
                 write.licence = Some(licence.clone());
             })
             .await;
@@ -164,8 +164,9 @@ impl Bench {
         let current = self.tools.store.current_licence(&self.application.holder).await.unwrap().unwrap();
         self.site
             .change(self.application.id, |write| {
-                write.after.application.licence_id = Some(current.id);
-                write.after.application.watch = Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
+                write.after_mut().application.licence_id = Some(current.id);
+                write.after_mut().application.watch =
+                    Some(LicenceWatch { terminated: true, ..LicenceWatch::default() });
             })
             .await;
     }

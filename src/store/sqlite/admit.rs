@@ -58,23 +58,23 @@ pub(super) async fn insert(tx: &mut SqliteConnection, created: &[&Admission]) ->
     statements.over(APPLICATIONS, created, |values, new| {
         let application = &new.application;
         values
-            .bind(application.id.to_string())?
-            .bind(application.owner.as_str())?
-            .bind(new.idempotency_key.as_str())?
-            .bind(new.request_hash.as_str())?
-            .bind(application.holder.as_str())?
-            .bind(application.kind.as_str())?
+            .id(application.id.0)?
+            .text(application.owner.as_str())?
+            .text(new.idempotency_key.as_str())?
+            .text(new.request_hash.as_str())?
+            .text(application.holder.as_str())?
+            .text(application.kind.as_str())?
             .bind(application.workflow.to_string())?
             .bind(application.photo.photo_id.map(|id| id.to_string()))?
-            .bind(application.upstream_ref.as_deref())?
+            .text_opt(application.upstream_ref.as_deref())?
             .bind(stamp(application.submitted_at))?;
         write::application(values, application)
     })?;
     statements.over(APPLICANTS, created, |values, new| {
         let sealed = &new.applicant;
         values
-            .bind(new.application.id.to_string())?
-            .bind(sealed.key_id.as_str())?
+            .id(new.application.id.0)?
+            .text(sealed.key_id.as_str())?
             .bind(sealed.wrapped_key.as_slice())?
             .bind(sealed.ciphertext.as_slice())?;
         Ok(())

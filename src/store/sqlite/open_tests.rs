@@ -148,3 +148,16 @@ async fn many_processes_open_an_empty_file_at_once() {
 fn lists_every_migration_file() {
     assert_complete("sqlite", MIGRATIONS);
 }
+
+#[tokio::test]
+async fn no_connection_of_the_program_replaces_what_is_in_the_log() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(&folder.url("a.db"), &exclusive()).await.unwrap();
+    let write = |verb: &str| format!("{verb} INTO events VALUES ('a', 1, '', '', '', '', NULL, '{{}}', '{verb}', '')");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(write("INSERT"))).execute(&store.writer).await.unwrap();
+    let again = sqlx::raw_sql(sqlx::AssertSqlSafe(write("INSERT OR REPLACE"))).execute(&store.writer).await;
+    assert!(again.unwrap_err().to_string().contains("append-only"));
+    let hash: String = sqlx::query_scalar("SELECT hash FROM events").fetch_one(&store.readers).await.unwrap();
+    assert_eq!(hash, "INSERT");
+    store.close().await;
+}

@@ -3,10 +3,13 @@
 //!
 //! Each value is bound: of one JSON parameter SQLite would read every row again for each of its columns.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sqlx::{
     Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, query_with, sqlite::SqliteArguments,
 };
+use uuid::Uuid;
 
 use super::super::Result;
 
@@ -23,6 +26,27 @@ impl Values {
     pub(super) fn bind<'v, T: Encode<'v, Sqlite> + Type<Sqlite>>(&mut self, value: T) -> Result<&mut Self> {
         self.0.add(value).map_err(sqlx::Error::Encode)?;
         Ok(self)
+    }
+
+    /// Adds a text, copied once.
+    pub(super) fn text(&mut self, text: &str) -> Result<&mut Self> {
+        self.bind(Arc::<str>::from(text))
+    }
+
+    /// Adds a text that may be absent.
+    pub(super) fn text_opt(&mut self, text: Option<&str>) -> Result<&mut Self> {
+        self.bind(text.map(Arc::<str>::from))
+    }
+
+    /// Adds an id, as hyphenated text.
+    pub(super) fn id(&mut self, id: Uuid) -> Result<&mut Self> {
+        self.id_opt(Some(id))
+    }
+
+    /// Adds an id that may be absent.
+    pub(super) fn id_opt(&mut self, id: Option<Uuid>) -> Result<&mut Self> {
+        let mut buffer = Uuid::encode_buffer();
+        self.text_opt(id.map(|id| &*id.hyphenated().encode_lower(&mut buffer)))
     }
 }
 
@@ -42,6 +66,7 @@ impl Statements {
         let row = format!("({})", ["?"; 32][..width].join(","));
         for chunk in rows.chunks(LARGEST) {
             let mut values = Values::default();
+            values.0.reserve(chunk.len() * width, 0);
             for row in chunk {
                 bind(&mut values, row)?;
             }

@@ -74,12 +74,12 @@ impl Prepared {
 pub(super) fn application(values: &mut Values, application: &Application) -> Result<()> {
     let columns = ApplicationColumns::of(application);
     values
-        .bind(columns.status.as_str())?
-        .bind(columns.stage)?
+        .text(columns.status.as_str())?
+        .text(columns.stage)?
         .bind(columns.open)?
         .bind(needs_operator(application))?
         .bind(columns.error_code)?
-        .bind(application.authority())?
+        .text_opt(application.authority())?
         .bind(stamp_opt(columns.due_at))?
         .bind(stamp_opt(columns.deadline_check_at))?
         .bind(columns.deadline_level)?
@@ -102,7 +102,7 @@ fn applications(statements: &mut Statements, rows: &[Changed<'_, Application>]) 
         "WHERE id = column1 AND revision = column2",
     );
     statements.over(UPDATE, rows, |values, row| {
-        values.bind(row.before.id.to_string())?.bind(row.before.revision)?;
+        values.id(row.before.id.0)?.bind(row.before.revision)?;
         application(values, row.after)
     })
 }
@@ -129,7 +129,7 @@ pub(super) fn added_jobs(statements: &mut Statements, rows: &[(ApplicationId, &J
         "WHERE column1 IS NOT NULL",
     );
     statements.over(INSERT, rows, |values, (id, added)| {
-        values.bind(id.to_string())?.bind(added.slot.as_str())?;
+        values.id(id.0)?.text(added.slot.as_str())?;
         job(values, added)
     })
 }
@@ -145,16 +145,15 @@ fn gone_jobs(statements: &mut Statements, rows: &[(ApplicationId, &Job)]) -> Res
 }
 
 fn held(values: &mut Values, id: ApplicationId, job: &Job) -> Result<()> {
-    let lease = job.lease.map(|lease| lease.to_string());
-    values.bind(id.to_string())?.bind(job.slot.as_str())?.bind(job.fence)?.bind(lease)?;
+    values.id(id.0)?.text(job.slot.as_str())?.bind(job.fence)?.id_opt(job.lease.map(|lease| lease.0))?;
     Ok(())
 }
 
 fn job(values: &mut Values, job: &Job) -> Result<()> {
     values
-        .bind(job.stage.as_str())?
+        .text(job.stage.as_str())?
         .bind(stamp(job.due_at))?
-        .bind(job.lease.map(|lease| lease.to_string()))?
+        .id_opt(job.lease.map(|lease| lease.0))?
         .bind(job.fence)?
         .bind(job.attempts)?
         .bind(job.crashes)?
@@ -171,16 +170,16 @@ pub(super) fn events(statements: &mut Statements, events: &[&StoredEvent]) -> Re
     );
     statements.over(INSERT, events, |values, event| {
         values
-            .bind(event.application_id.to_string())?
+            .id(event.application_id.0)?
             .bind(event.seq)?
             .bind(stamp(event.at))?
-            .bind(event.kind.as_str())?
-            .bind(event.actor.kind.as_str())?
-            .bind(event.actor.id.as_str())?
-            .bind(event.stage.as_deref())?
-            .bind(event.data.as_str())?
-            .bind(event.hash.as_str())?
-            .bind(event.prev_hash.as_str())?;
+            .text(event.kind.as_str())?
+            .text(event.actor.kind.as_str())?
+            .text(event.actor.id.as_str())?
+            .text_opt(event.stage.as_deref())?
+            .text(event.data.as_str())?
+            .text(event.hash.as_str())?
+            .text(event.prev_hash.as_str())?;
         Ok(())
     })
 }
@@ -249,14 +248,14 @@ fn licences(statements: &mut Statements, licences: &[LicenceRow<'_>]) -> Result<
     statements.over(INSERT, licences, |values, row| {
         let (licence, sealed) = (row.licence, &row.licence.sealed);
         values
-            .bind(licence.id.to_string())?
-            .bind(row.application.id.to_string())?
-            .bind(row.application.holder.as_str())?
-            .bind(row.application.kind.as_str())?
-            .bind("current")?
+            .id(licence.id.0)?
+            .id(row.application.id.0)?
+            .text(row.application.holder.as_str())?
+            .text(row.application.kind.as_str())?
+            .text("current")?
             .bind(to_document("licence facts", &licence.facts)?)?
-            .bind(licence.status.as_str())?
-            .bind(sealed.key_id.as_str())?
+            .text(licence.status.as_str())?
+            .text(sealed.key_id.as_str())?
             .bind(sealed.wrapped_key.as_slice())?
             .bind(sealed.ciphertext.as_slice())?
             .bind(stamp(row.at))?;
