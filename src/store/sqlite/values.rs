@@ -1,5 +1,5 @@
-//! Statements over many rows at once: one trip to the connection's thread for each chunk of rows. A trip costs as much as
-//! writing a dozen rows.
+//! Statements over many rows at once: one trip to the connection's thread for each chunk of rows. Each trip wakes that thread
+//! and the one that waits for it, so there are few.
 //!
 //! Each value is bound: of one JSON parameter SQLite would read every row again for each of its columns.
 
