@@ -186,8 +186,11 @@ pub(super) fn events(statements: &mut Statements, events: &[&StoredEvent]) -> Re
 
 /// Adds to the counters. One shard: there is one writer.
 pub(super) fn counters(statements: &mut Statements, deltas: &BTreeMap<CounterKey, i64>) -> Result<()> {
-    statements.listed("INSERT INTO counters (shard, status, stage, count) SELECT 0, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
-         ON CONFLICT (shard, status, stage) DO UPDATE SET count = count + excluded.count", deltas.iter().map(|((status, stage), delta)| json!([status, stage, delta])))
+    statements.listed(
+        "INSERT INTO counters (shard, status, stage, count) SELECT 0, value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true \
+         ON CONFLICT (shard, status, stage) DO UPDATE SET count = count + excluded.count",
+        deltas.iter().map(|((status, stage), delta)| json!([status, stage, delta])),
+    )
 }
 
 /// Inserts reviews or replaces those of the same id.
@@ -210,14 +213,17 @@ fn reviews(statements: &mut Statements, reviews: &[&Review]) -> Result<()> {
         ]))
     };
     let rows = reviews.iter().map(row).collect::<Result<Vec<_>>>()?;
-    statements.listed("INSERT INTO reviews (id, application_id, photo_id, state, authority, due_at, priority, supervisor_only, reviewer, \
+    statements.listed(
+        "INSERT INTO reviews (id, application_id, photo_id, state, authority, due_at, priority, supervisor_only, reviewer, \
          lease_expires_at, takes_effect_at, document) \
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, \
          value ->> 9, value ->> 10, value ->> 11 FROM json_each(?1) WHERE true \
          ON CONFLICT (id) DO UPDATE SET photo_id = excluded.photo_id, state = excluded.state, authority = excluded.authority, \
          due_at = excluded.due_at, priority = excluded.priority, supervisor_only = excluded.supervisor_only, \
          reviewer = excluded.reviewer, lease_expires_at = excluded.lease_expires_at, takes_effect_at = excluded.takes_effect_at, \
-         document = excluded.document", rows)
+         document = excluded.document",
+        rows,
+    )
 }
 
 /// Appends to the outbox, in order.
@@ -226,8 +232,11 @@ fn webhooks(statements: &mut Statements, webhooks: &[&NewWebhook]) -> Result<()>
         Ok(json!([new.id, new.application.id, new.url, to_document("application", &new.application)?, stamp(new.at)]))
     };
     let rows = webhooks.iter().map(row).collect::<Result<Vec<_>>>()?;
-    statements.listed("INSERT OR FAIL INTO webhooks (id, application_id, url, document, due_at, created_at) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 4 FROM json_each(?1) ORDER BY key", rows)
+    statements.listed(
+        "INSERT OR FAIL INTO webhooks (id, application_id, url, document, due_at, created_at) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 4 FROM json_each(?1) ORDER BY key",
+        rows,
+    )
 }
 
 /// Makes room for the next licences of their holders.
@@ -288,13 +297,19 @@ fn notes(statements: &mut Statements, notes: &[NoteRow<'_>]) -> Result<()> {
         let (key, text) = (hex::encode(&sealed.wrapped_key), hex::encode(&sealed.ciphertext));
         json!([row.application_id, row.review_id, stamp(row.at), sealed.key_id, key, text])
     });
-    statements.listed("INSERT OR FAIL INTO review_notes (application_id, review_id, at, key_id, wrapped_key, ciphertext) \
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), unhex(value ->> 5) FROM json_each(?1)", rows)
+    statements.listed(
+        "INSERT OR FAIL INTO review_notes (application_id, review_id, at, key_id, wrapped_key, ciphertext) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), unhex(value ->> 5) FROM json_each(?1)",
+        rows,
+    )
 }
 
 /// Appends to the operators' digest.
 fn alerts(statements: &mut Statements, alerts: &[AlertRow<'_>]) -> Result<()> {
     let rows =
         alerts.iter().map(|row| json!([row.alert.kind.as_str(), row.application_id, stamp(row.at), row.alert.detail]));
-    statements.listed("INSERT OR FAIL INTO alerts (kind, application_id, at, detail) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) ORDER BY key", rows)
+    statements.listed(
+        "INSERT OR FAIL INTO alerts (kind, application_id, at, detail) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) ORDER BY key",
+        rows,
+    )
 }
