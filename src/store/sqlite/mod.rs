@@ -1,7 +1,7 @@
 //! The store on an embedded SQLite file: one writing connection, a few reading ones, durable at every commit.
 //!
-//! The database's clock is this machine's. Statements take lists as one JSON parameter, because each
-//! statement costs a trip to the connection's own thread.
+//! The database's clock is this machine's. Each statement costs a trip to the connection's own thread, so one statement takes
+//! many rows: as bound values (`values`) where every application writes them, as one JSON parameter elsewhere.
 
 mod admit;
 mod applications;
