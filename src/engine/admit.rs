@@ -269,15 +269,10 @@ fn settle(shared: &Shared, request: Request, result: Admitted) -> bool {
             let waits = place.is_none();
             if let Some(place) = place {
                 let jobs = vec![admission.job.clone()];
-                let state = Snapshot { application: application.clone(), jobs, review: None };
-                shared.known.keep(shared.lease, &Arc::new(state));
-                shared.dispatcher.send(Run::new(
-                    application.clone(),
-                    admission.job,
-                    applicant,
-                    place,
-                    Arc::clone(&shared.ledger),
-                ));
+                let state = Arc::new(Snapshot { application: application.clone(), jobs, review: None });
+                shared.known.keep(shared.lease, &state);
+                let ledger = Arc::clone(&shared.ledger);
+                shared.dispatcher.send(Run::new(state, admission.job, applicant, place, ledger));
             }
             metrics::counter!(APPLICATIONS, "kind" => application.kind.as_str()).increment(1);
             let _gone = reply.send(Ok(Admittance::Created(Box::new(application))));

@@ -131,12 +131,12 @@ async fn start(shared: &Arc<Shared>, committer: &Committer, claimed: Claimed, pl
     let Claimed { application, job, applicant } = claimed;
     match shared.open_applicant(application.id, &applicant) {
         Ok(applicant) => {
-            if job.slot == Slot::Main && application.review_id.is_none() {
-                // There is no other job beside one of the main slot, so that this is all of the state.
-                let state = Snapshot { application: application.clone(), jobs: vec![job.clone()], review: None };
-                shared.known.keep(shared.lease, &Arc::new(state));
+            let state = Arc::new(Snapshot { application, jobs: vec![job.clone()], review: None });
+            // There is no other job beside one of the main slot, so that this is all of the state.
+            if job.slot == Slot::Main && state.application.review_id.is_none() {
+                shared.known.keep(shared.lease, &state);
             }
-            shared.dispatcher.send(Run::new(application, job, Arc::new(applicant), place, Arc::clone(&shared.ledger)));
+            shared.dispatcher.send(Run::new(state, job, Arc::new(applicant), place, Arc::clone(&shared.ledger)));
         }
         Err(error) => unreadable(committer, application.id, &job, &error).await,
     }

@@ -260,7 +260,7 @@ impl<'a> BatchPlanner<'a> {
     fn start(&self, next: Continuation) -> Option<Run> {
         let after = self.planned(next.application).filter(|after| after.job(next.job.slot) == Some(&next.job))?;
         let ledger = Arc::clone(&self.shared.ledger);
-        let run = Run::new(after.application.clone(), next.job, next.applicant, next.place, ledger);
+        let run = Run::new(Arc::clone(after), next.job, next.applicant, next.place, ledger);
         self.shared.dispatcher.send(run.clone());
         Some(run)
     }

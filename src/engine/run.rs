@@ -11,7 +11,8 @@ use std::{
 
 use crate::{
     domain::{
-        application::Application, decision::Decision, ids::ApplicationId, job::Job, personal::Applicant, stage::Stage,
+        application::Application, decision::Decision, ids::ApplicationId, job::Job, personal::Applicant, plan::Snapshot,
+        stage::Stage,
     },
     store::types::Held,
 };
@@ -35,7 +36,8 @@ pub struct Run(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    application: Application,
+    /// Shared with the plan that leased the job; a claimed one may know no other job.
+    state: Arc<Snapshot>,
     job: Job,
     applicant: Arc<Applicant>,
     queued: Instant,
@@ -47,20 +49,20 @@ struct Inner {
 impl Run {
     /// Enters a leased job into the ledger of this process.
     pub fn new(
-        application: Application,
+        state: Arc<Snapshot>,
         job: Job,
         applicant: Arc<Applicant>,
         place: Place,
         ledger: Arc<Ledger>,
     ) -> Self {
-        ledger.enter(held(application.id, &job));
+        ledger.enter(held(state.application.id, &job));
         let (queued, void) = (Instant::now(), AtomicBool::new(false));
-        Self(Arc::new(Inner { application, job, applicant, queued, void, ledger, _place: place }))
+        Self(Arc::new(Inner { state, job, applicant, queued, void, ledger, _place: place }))
     }
 
     /// Which job, under which fence.
     pub fn held(&self) -> Held {
-        held(self.0.application.id, &self.0.job)
+        held(self.0.state.application.id, &self.0.job)
     }
 
     /// Says that the plan which this run follows from was not committed: whatever it decides is forgotten.
@@ -75,7 +77,7 @@ impl Run {
 
     /// The application as it stood when the job was leased.
     pub fn application(&self) -> &Application {
-        &self.0.application
+        &self.0.state.application
     }
 
     /// The job.
@@ -101,7 +103,7 @@ impl Run {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.ledger.leave(held(self.application.id, &self.job));
+        self.ledger.leave(held(self.state.application.id, &self.job));
     }
 }
 
@@ -168,7 +170,8 @@ mod tests {
 
     async fn run(ledger: &Arc<Ledger>, application: &Application, job: Job) -> Run {
         let place = Places::new([(job.stage, 1)]).take(job.stage).unwrap();
-        Run::new(application.clone(), job, Arc::new(applicant(1)), place, Arc::clone(ledger))
+        let state = Snapshot { application: application.clone(), jobs: vec![job.clone()], review: None };
+        Run::new(Arc::new(state), job, Arc::new(applicant(1)), place, Arc::clone(ledger))
     }
 
     #[tokio::test]

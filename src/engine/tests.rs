@@ -32,6 +32,7 @@ use crate::{
         event::{Actor, ActorKind},
         ids::ApplicationId,
         job::{Job, Slot},
+        plan::Snapshot,
         stage::{Stage, outcome},
         workflow::{Workflow, WorkflowId},
     },
@@ -133,7 +134,8 @@ async fn who_waits_for_the_solo_gate_has_not_begun() {
     let (shared, application) = (&site.engine.shared, site.admit(1).await);
     let place = Places::new([(STAGE, 1)]).take(STAGE).unwrap();
     let job = Job { fence: 1, ..Job::due(Slot::Main, STAGE, shared.clock.now(), 0, 0) };
-    let run = Run::new(application, job, Arc::new(applicant(1)), place, Arc::clone(&shared.ledger));
+    let state = Arc::new(Snapshot { application, jobs: vec![job.clone()], review: None });
+    let run = Run::new(state, job, Arc::new(applicant(1)), place, Arc::clone(&shared.ledger));
 
     let gate = SoloGate::default();
     let suspect = gate.write().await;

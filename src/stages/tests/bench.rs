@@ -17,6 +17,7 @@ use crate::{
         job::{Job, Slot},
         licence_watch::LicenceWatch,
         personal::Applicant,
+        plan::Snapshot,
         stage::Stage,
     },
     engine::{
@@ -95,7 +96,8 @@ impl Bench {
         let place = Places::new([(stage, 1)]).take(stage).unwrap();
         let job = Job { stage, ..self.job.clone() };
         let (application, applicant) = (self.application.clone(), Arc::new(self.applicant.clone()));
-        let run = Run::new(application, job, applicant, place, Arc::<Ledger>::default());
+        let state = Arc::new(Snapshot { application, jobs: vec![job.clone()], review: None });
+        let run = Run::new(state, job, applicant, place, Arc::<Ledger>::default());
         let stages = super::super::all(&self.tools);
         stages.iter().find(|runner| runner.stage() == stage).unwrap().run(&run).await
     }
