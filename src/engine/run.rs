@@ -11,8 +11,8 @@ use std::{
 
 use crate::{
     domain::{
-        application::Application, decision::Decision, ids::ApplicationId, job::Job, personal::Applicant, plan::Snapshot,
-        stage::Stage,
+        application::Application, decision::Decision, ids::ApplicationId, job::Job, personal::Applicant,
+        plan::Snapshot, stage::Stage,
     },
     store::types::Held,
 };
@@ -48,13 +48,7 @@ struct Inner {
 
 impl Run {
     /// Enters a leased job into the ledger of this process.
-    pub fn new(
-        state: Arc<Snapshot>,
-        job: Job,
-        applicant: Arc<Applicant>,
-        place: Place,
-        ledger: Arc<Ledger>,
-    ) -> Self {
+    pub fn new(state: Arc<Snapshot>, job: Job, applicant: Arc<Applicant>, place: Place, ledger: Arc<Ledger>) -> Self {
         ledger.enter(held(state.application.id, &job));
         let (queued, void) = (Instant::now(), AtomicBool::new(false));
         Self(Arc::new(Inner { state, job, applicant, queued, void, ledger, _place: place }))

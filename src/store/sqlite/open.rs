@@ -60,6 +60,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("sqlite":
     "20261130000000_drop_unread_indexes.sql",
     "20261130000100_leave_room_for_two_updates.sql",
     "20261130010000_slim_events.sql",
+    "20261130020000_merge_licence_indexes.sql",
 );
 
 /// Keeps a checkpointed write-ahead log from staying as large as it ever was.
