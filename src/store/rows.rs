@@ -158,6 +158,11 @@ impl<'a> Rows<'a> {
         self.applications.len() + self.changed_jobs.len() + self.gone_jobs.len()
     }
 
+    /// Licences that the next ones of their holders replace.
+    pub fn former_licences(&self) -> impl Iterator<Item = LicenceId> {
+        self.licences.iter().filter_map(|row| row.licence.supersedes)
+    }
+
     /// What is only ever appended.
     fn append(&mut self, write: &'a Write) {
         let application = &write.after.application;
@@ -328,6 +333,12 @@ impl Known {
     /// The key is judged before the holder: a repeated request meets its own open application.
     pub fn judge(&mut self, batch: &[Admission]) -> Vec<Admitted> {
         batch.iter().map(|admission| self.judge_one(admission)).collect()
+    }
+
+    /// Those of a judged batch that are to be stored.
+    pub fn created<'b>(batch: &'b [Admission], judged: &[Admitted]) -> Vec<&'b Admission> {
+        let judged = batch.iter().zip(judged).filter(|(_, judged)| **judged == Admitted::Created);
+        judged.map(|(admission, _)| admission).collect()
     }
 
     fn judge_one(&mut self, admission: &Admission) -> Admitted {

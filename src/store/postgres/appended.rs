@@ -1,4 +1,4 @@
-//! What only some commits write: reviews, webhooks, licences, notes, alerts.
+//! What only some commits write: reviews, ended licences, webhooks, notes, alerts.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -7,14 +7,13 @@ use super::row;
 use crate::domain::{ids::LicenceId, licence_watch::CardProblem, review::Review};
 use crate::store::{
     Result,
-    rows::{AlertRow, LicenceRow, NoteRow, ReviewColumns, Rows, all_current},
+    rows::{AlertRow, NoteRow, ReviewColumns, Rows, all_current},
     types::NewWebhook,
 };
 
 /// Whether there is none of it.
 pub(super) fn is_empty(rows: &Rows<'_>) -> bool {
     rows.reviews.is_empty()
-        && rows.licences.is_empty()
         && rows.terminated.is_empty()
         && rows.card_problems.is_empty()
         && rows.webhooks.is_empty()
@@ -26,9 +25,6 @@ pub(super) fn is_empty(rows: &Rows<'_>) -> bool {
 pub(super) async fn write(connection: &mut PgConnection, rows: &Rows<'_>) -> Result<()> {
     if !rows.reviews.is_empty() {
         reviews(connection, &rows.reviews).await?;
-    }
-    if !rows.licences.is_empty() {
-        licences(connection, &rows.licences).await?;
     }
     if !rows.terminated.is_empty() {
         terminated(connection, &rows.terminated).await?;
@@ -102,43 +98,6 @@ async fn card_problems(connection: &mut PgConnection, problems: &[(LicenceId, Op
     )
     .bind(problems.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
     .bind(problems.iter().map(|(_, problem)| problem.map(CardProblem::as_str)).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Two statements: the former licence has to make room, and be current until now, before the new one may be the holder's
-/// current one.
-async fn licences(connection: &mut PgConnection, licences: &[LicenceRow<'_>]) -> Result<()> {
-    let former: Vec<Uuid> = licences.iter().filter_map(|row| row.licence.supersedes).map(|id| id.0).collect();
-    // Most licences follow none, and a search for nothing would read every current one.
-    if !former.is_empty() {
-        let superseded =
-            sqlx::query("UPDATE licences SET state = 'superseded' WHERE id = ANY($1) AND state = 'current'")
-                .bind(&former)
-                .execute(&mut *connection)
-                .await?;
-        all_current(superseded.rows_affected(), former.len())?;
-    }
-    let facts = licences.iter().map(|row| row::text(&row.licence.facts)).collect::<Result<Vec<_>>>()?;
-    sqlx::query(
-        "INSERT INTO licences (id, application_id, holder, kind, state, status, facts, key_id, wrapped_key, ciphertext,
-            issued_at)
-         SELECT id, application_id, holder, kind, 'current', status, facts, key_id, wrapped_key, ciphertext, issued_at
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-            $9::bytea[], $10::timestamptz[])
-            AS w(id, application_id, holder, kind, status, facts, key_id, wrapped_key, ciphertext, issued_at)",
-    )
-    .bind(licences.iter().map(|row| row.licence.id.0).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.application.id.0).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.application.holder.as_str()).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.application.kind.as_str()).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.licence.status.as_str()).collect::<Vec<_>>())
-    .bind(facts)
-    .bind(licences.iter().map(|row| row.licence.sealed.key_id.as_str()).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.licence.sealed.wrapped_key.as_slice()).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.licence.sealed.ciphertext.as_slice()).collect::<Vec<_>>())
-    .bind(licences.iter().map(|row| row.at).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

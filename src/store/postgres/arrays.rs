@@ -8,7 +8,7 @@ use crate::{
     domain::{application::Application, ids::ApplicationId, job::Job},
     store::{
         Result,
-        rows::{self, CounterKey},
+        rows::{self, CounterKey, LicenceRow},
         types::{ApplicationColumns, StoredEvent},
     },
 };
@@ -196,6 +196,39 @@ impl<'a> Events<'a> {
             arrays.prev_hash.push(&event.prev_hash);
         }
         arrays
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Licences<'a> {
+    pub(super) id: Vec<Uuid>,
+    pub(super) application_id: Vec<Uuid>,
+    pub(super) holder: Vec<&'a str>,
+    pub(super) kind: Vec<&'static str>,
+    pub(super) status: Vec<&'a str>,
+    pub(super) facts: Vec<String>,
+    pub(super) key_id: Vec<&'a str>,
+    pub(super) wrapped_key: Vec<&'a [u8]>,
+    pub(super) ciphertext: Vec<&'a [u8]>,
+    pub(super) issued_at: Vec<DateTime<Utc>>,
+}
+
+impl<'a> Licences<'a> {
+    pub(super) fn of(rows: &'a [LicenceRow<'a>]) -> Result<Self> {
+        let mut arrays = Self::default();
+        for LicenceRow { application, licence, at } in rows {
+            arrays.id.push(licence.id.0);
+            arrays.application_id.push(application.id.0);
+            arrays.holder.push(&application.holder);
+            arrays.kind.push(application.kind.as_str());
+            arrays.status.push(licence.status.as_str());
+            arrays.facts.push(row::text(&licence.facts)?);
+            arrays.key_id.push(&licence.sealed.key_id);
+            arrays.wrapped_key.push(&licence.sealed.wrapped_key);
+            arrays.ciphertext.push(&licence.sealed.ciphertext);
+            arrays.issued_at.push(*at);
+        }
+        Ok(arrays)
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Sqlite, query, sqlite::SqliteRow};
 use super::{
     super::{
         Applications, Result,
-        rows::{SEARCHED, after, cursor, cursor_key, is_search, listed, searched},
+        rows::{Known, SEARCHED, after, cursor, cursor_key, is_search, listed, searched},
         types::{
             Admission, Admitted, ApplicationFilter, ApplicationView, DONE, LicenceRecord, Listed, Page, PhotoRecord,
         },
@@ -38,12 +38,7 @@ impl Applications for SqliteStore {
             let mut writer = Writer::of(&pool).await?;
             let mut tx = writer.begin().await?;
             let judged = admit::known(&mut tx, &batch).await?.judge(&batch);
-            let created: Vec<&Admission> = batch
-                .iter()
-                .zip(&judged)
-                .filter(|(_, judged)| **judged == Admitted::Created)
-                .map(|(new, _)| new)
-                .collect();
+            let created = Known::created(&batch, &judged);
             if created.is_empty() {
                 tx.rollback().await?;
             } else {

@@ -41,7 +41,7 @@ impl Prepared {
         jobs(&mut guarded, &rows.changed_jobs)?;
         gone_jobs(&mut guarded, &rows.gone_jobs)?;
         let mut ended = Statements::default();
-        let former: Vec<LicenceId> = rows.licences.iter().filter_map(|row| row.licence.supersedes).collect();
+        let former: Vec<LicenceId> = rows.former_licences().collect();
         superseded(&mut ended, &former)?;
         terminated(&mut ended, &rows.terminated)?;
         let mut added = Statements::default();
