@@ -20,6 +20,7 @@ mod operating;
 mod outage;
 mod outbox;
 mod people;
+mod plans;
 mod reading;
 mod remembering;
 mod rescuing;

@@ -30,7 +30,7 @@ async fn claimed(site: &Site, lease: LeaseId, count: usize) -> Vec<Snapshot> {
 }
 
 /// The planner's part: a further event, a further revision, the next fence.
-async fn advanced(site: &Site, before: &Snapshot) -> Write {
+pub async fn advanced(site: &Site, before: &Snapshot) -> Write {
     let now = site.now().await.unwrap();
     let mut write = make::unchanged(before.clone());
     write.after_mut().application.revision += 1;

@@ -43,7 +43,8 @@ impl Applications for PostgresStore {
     }
 
     async fn by_key(&self, owner: &str, idempotency_key: &str) -> Result<Option<(ApplicationId, String)>> {
-        let select = query("SELECT id, request_hash FROM applications WHERE owner = $1 AND idempotency_key = $2");
+        // Found by the key alone, as in an admission.
+        let select = query("SELECT id, request_hash FROM applications WHERE idempotency_key = $2 AND owner || '' = $1");
         let row = self.row(select.bind(owner).bind(idempotency_key)).await?;
         row.map(|row| Ok((ApplicationId(row.try_get(0)?), row.try_get(1)?))).transpose()
     }

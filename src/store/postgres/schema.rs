@@ -50,6 +50,7 @@ pub(super) const MIGRATIONS: &[migrate::File] = migrations!("postgres":
     "20261130000100_leave_room_for_two_updates.sql",
     "20261130010000_slim_events.sql",
     "20261130020000_merge_licence_indexes.sql",
+    "20261130020100_find_keys_by_themselves.sql",
 );
 
 /// The oldest server with everything that the statements use.
