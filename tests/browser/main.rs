@@ -1,6 +1,7 @@
 //! Tests in a real browser: the real binary, a real Chromium, one script of `tests/browser` for each test.
 //!
-//! `tests/run` installs Chromium and the two npm packages. Screenshots are left in `target/browser/`.
+//! `tests/run` installs Chromium and the two npm packages. With `GREENLANE_TEST_PICTURES=1` they leave a picture of
+//! each page in `target/browser/`.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::needless_pass_by_value, reason = "helpers take whatever the test has at hand")]
 #![allow(
@@ -21,6 +22,9 @@ use support::{BOUND, Database, Site, browser::PASSWORD, sample, site::Plan};
 
 /// The folder with `playwright-core` and `axe-core`; `tests/run` sets it.
 const MODULES: &str = "GREENLANE_TEST_NODE_MODULES";
+
+/// Set to anything, it asks for pictures of the pages.
+const PICTURES: &str = "GREENLANE_TEST_PICTURES";
 
 /// An installation with people, and so many applications that wait for a reviewer.
 async fn site(plan: Plan, tasks: usize) -> Site {
@@ -53,11 +57,14 @@ async fn run_with(site: &Site, script: &str, variables: &[(&str, &str)]) {
         panic!("no browser for the tests: run `tests/run`, or set {MODULES} to a `node_modules` with playwright-core and axe-core")
     });
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let shots = root.join("target/browser");
-    std::fs::create_dir_all(&shots).unwrap();
     let mut command = Command::new("node");
     command.arg(root.join("tests/browser").join(format!("{script}.mjs")));
-    command.env("BASE", &site.api.base).env("PASSWORD", PASSWORD).env("SHOTS", shots).env(MODULES, modules);
+    command.env("BASE", &site.api.base).env("PASSWORD", PASSWORD).env(MODULES, modules);
+    if std::env::var_os(PICTURES).is_some() {
+        let shots = root.join("target/browser");
+        std::fs::create_dir_all(&shots).unwrap();
+        command.env("SHOTS", shots);
+    }
     command.env("KEY", site.api.key.as_deref().unwrap()).envs(variables.iter().copied());
     let ended = tokio::task::spawn_blocking(move || command.output().expect("node starts")).await.unwrap();
     let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
