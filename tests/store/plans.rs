@@ -18,6 +18,9 @@ use crate::{
 
 const APPLICATIONS: usize = 400;
 
+/// Far longer than a connection takes to end, so that a busy machine fails no test.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Rows and index entries that may be read for one application, admitted, claimed and written once. Measured: 8. A statement
 /// that reads what all the others left reads a hundred and more.
 const READ_FOR_EACH: i64 = 20;
@@ -46,9 +49,12 @@ async fn what_is_read_grows_with_the_batch_and_not_with_the_tables() {
     store.close().await;
     let written = "SELECT (SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'licences') \
                    + (SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'applications')";
-    while site.raw.number(written).await < 2 * APPLICATIONS as i64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let handed_over = async {
+        while site.raw.number(written).await < 2 * APPLICATIONS as i64 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, handed_over).await.unwrap();
     let read = "SELECT CAST((SELECT sum(seq_tup_read) FROM pg_stat_user_tables) \
                 + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes) AS bigint)";
     let read = site.raw.number(read).await / APPLICATIONS as i64;
